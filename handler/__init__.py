@@ -1,0 +1,1 @@
+"""What ships inside the archive: preprocessing and the TorchServe handler, and nothing else."""
