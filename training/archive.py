@@ -1,0 +1,45 @@
+"""From the export to the archive that TorchServe loads: module, handler, description, configuration."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from model_archiver import ModelArchiver
+from model_archiver.model_archiver_config import ModelArchiverConfig
+
+import handler
+from training.store import NAME, StoreError, read_card
+
+ENTRY = "deepfake_handler.py"
+
+
+def archive(store: Path) -> Path:
+    """Write the model archive and return its path; the version is that of model.json."""
+    module = store / f"{NAME}.pt"
+    if not module.exists():
+        raise StoreError(f"{module} is missing: run `python -m training export` first.")
+    version = read_card(store)["version"]
+    package = Path(handler.__file__).parent
+    with tempfile.TemporaryDirectory() as folder:
+        # The archiver copies the children of an extra folder, so the package stands one level down.
+        extra = Path(folder) / "extra"
+        shutil.copytree(package, extra / "handler", ignore=shutil.ignore_patterns("__pycache__", ENTRY))
+        shutil.copy(store / "model.json", extra)
+        config = ModelArchiverConfig(
+            model_name=NAME,
+            version=version,
+            handler=str(package / ENTRY),
+            serialized_file=str(module),
+            extra_files=str(extra),
+            export_path=folder,
+            config_file=str(store / "model-config.yaml"),
+        )
+        # The archiver stages under its fixed name in the default folder: two builds at once would collide.
+        default, tempfile.tempdir = tempfile.tempdir, folder
+        try:
+            ModelArchiver.generate_model_archive(config)
+        finally:
+            tempfile.tempdir = default
+        target = store / f"{NAME}.mar"
+        shutil.move(Path(folder) / f"{NAME}.mar", target)
+    return target

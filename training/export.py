@@ -1,0 +1,70 @@
+"""From the model store to TorchScript, with proof that both compute the same."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import sklearn.datasets
+import torch
+from torch import Tensor
+
+from handler.preprocessing import decode, normalise, resize
+from training.model import Detector
+from training.store import NAME, load
+
+TOLERANCE = 1e-5
+
+
+class ParityError(Exception):
+    """The exported module computes something else than the model it was made from."""
+
+
+def export(store: Path, images: Sequence[Path] = ()) -> tuple[Path, float]:
+    """Write the TorchScript module and return its path and the largest difference from eager mode.
+
+    Raises ParityError, and writes nothing, if that is above TOLERANCE on any of the images (by default
+    crops of scikit-learn's sample photographs), for probability, explanation or gradient.
+    """
+    detector, _ = load(store)
+    inputs = normalise(torch.from_numpy(_read(images) if images else sample_images()))
+    module = torch.jit.script(detector)
+    data = io.BytesIO()
+    torch.jit.save(module, data)
+    data.seek(0)
+    loaded = torch.jit.load(data)  # type: ignore[no-untyped-call]
+    difference = parity(detector, loaded, inputs)
+    path = store / f"{NAME}.pt"
+    path.write_bytes(data.getvalue())
+    return path, difference
+
+
+def parity(detector: Detector, module: torch.jit.ScriptModule, inputs: Tensor) -> float:
+    """Return how far the module, as the handler freezes it, is from the eager detector on these inputs."""
+    served = torch.jit.freeze(module.eval(), preserved_attrs=["explain"])
+    with torch.no_grad():
+        expected, actual = detector(inputs), served(inputs)
+    probability, _, gradient = detector.explain(inputs)
+    explained, _, served_gradient = served.explain(inputs)
+    pairs = [(expected, actual), (probability, explained), (expected, explained), (gradient, served_gradient)]
+    difference = max(float((a - b).detach().abs().max()) for a, b in pairs)
+    if not difference <= TOLERANCE:
+        raise ParityError(f"The export differs from the model by {difference:g}, above {TOLERANCE:g}.")
+    return difference
+
+
+def sample_images() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Return uint8 RGB (16, 224, 224, 3): two photographs, whole and in quarters, each also mirrored."""
+    images = []
+    for photograph in sklearn.datasets.load_sample_images().images:
+        height, width = (side // 2 for side in photograph.shape[:2])
+        crops = [photograph] + [
+            photograph[y : y + height, x : x + width] for y, x in ((0, 0), (0, width), (height, width))
+        ]
+        for crop in crops:
+            images += [resize(crop), resize(np.ascontiguousarray(crop[:, ::-1]))]
+    return np.stack(images)
+
+
+def _read(paths: Sequence[Path]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.stack([resize(decode(path.read_bytes())) for path in paths])

@@ -1,0 +1,33 @@
+"""Every number that decides what a training run learns, with the published recipe as defaults."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Augmentation = Literal["none", "recipe", "robust"]
+Unfreeze = Literal["none", "layer4"]
+
+
+@dataclass(frozen=True)
+class HyperParameters:
+    """What a run is made of; two runs with equal values on equal data end with equal weights."""
+
+    unfreeze: Unfreeze = "none"  # what is trained besides the head
+    epochs: int = 10
+    batch_size: int = 64  # of each process
+    learning_rate: float = 1e-4  # of Adam
+    plateau_factor: float = 0.1  # the learning rate's, once the validation loss stops falling
+    plateau_patience: int = 2  # epochs
+    head_widths: tuple[int, ...] = (256, 64)
+    dropout: float = 0.3
+    augmentation: Augmentation = "recipe"
+    views: int = 4  # cached augmentations of an image; epochs take them in turn
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values as JSON and checkpoints hold them."""
+        return asdict(self) | {"head_widths": list(self.head_widths)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "HyperParameters":
+        """Return what `to_dict` was called on."""
+        return cls(**values | {"head_widths": tuple(values["head_widths"])})

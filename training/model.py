@@ -1,0 +1,91 @@
+"""The detector: a ResNet50 backbone, a head of linear layers on its pooled features, and a calibration."""
+
+import gzip
+import io
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import ResNet, ResNet50_Weights, resnet50
+
+FEATURES = 2048
+
+
+class Detector(nn.Module):
+    """Judges how probable it is that an image is real.
+
+    The backbone is cut where training may stop the gradient: `stem` ends with the third stage, `layer4` is
+    the last one. Its batch normalisation keeps its ImageNet statistics, in training too.
+    """
+
+    def __init__(self, backbone: ResNet, head_widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        stages = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
+        self.stem = nn.Sequential(OrderedDict((name, getattr(backbone, name)) for name in stages))
+        self.layer4 = backbone.layer4
+        self.head = _head(head_widths, dropout)
+        # Not among the weights: model.json holds the calibration, the export puts it here.
+        self.register_buffer("scale", torch.tensor(1.0), persistent=False)
+        self.register_buffer("bias", torch.tensor(0.0), persistent=False)
+        self.scale: Tensor
+        self.bias: Tensor
+
+    def train(self, mode: bool = True) -> "Detector":
+        """Switch the head alone: the statistics of the backbone's batch normalisation stay as they are."""
+        super().train(mode)
+        self.stem.eval()
+        self.layer4.eval()
+        return self
+
+    def logit(self, pooled: Tensor) -> Tensor:
+        """Return the uncalibrated logit (N,) of "real" for pooled features (N, FEATURES)."""
+        return self.head(pooled).squeeze(1)  # type: ignore[no-any-return]
+
+    def calibrated(self, logit: Tensor) -> Tensor:
+        """Return the logit (N,) after Platt scaling: scale * logit + bias."""
+        return self.scale * logit + self.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the calibrated probability of real (N,) for images float32 (N, 3, 224, 224)."""
+        pooled = self.layer4(self.stem(x)).mean((2, 3))
+        return torch.sigmoid(self.calibrated(self.logit(pooled)))
+
+    @torch.jit.export
+    def explain(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the probability (N,), the feature map (N, FEATURES, 7, 7) and the head's gradient.
+
+        The gradient (N, FEATURES) is that of the calibrated logit of "real" with respect to the pooled map:
+        up to the factor 1 / 49 it is the gradient at every position of the map, which Grad-CAM averages.
+        Call it where gradients are enabled: TorchScript cannot enable them.
+        """
+        with torch.no_grad():
+            feature_map = self.layer4(self.stem(x))
+        pooled = feature_map.mean((2, 3)).detach().requires_grad_(True)
+        logit = self.calibrated(self.logit(pooled))
+        gradient = torch.autograd.grad([logit.sum()], [pooled])[0]
+        assert gradient is not None  # noqa: S101  # TorchScript types the gradient as optional
+        return torch.sigmoid(logit).detach(), feature_map, gradient
+
+
+def _head(widths: Sequence[int], dropout: float) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    inputs = FEATURES
+    for width in widths:
+        layers += [nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.LeakyReLU(), nn.Dropout(dropout)]
+        inputs = width
+    return nn.Sequential(*layers, nn.Linear(inputs, 1))
+
+
+def imagenet_backbone(path: Path | None = None) -> ResNet:
+    """Return a ResNet50 with ImageNet's weights: torchvision's, downloaded once, or those of a local file.
+
+    The file holds a state dict of torchvision's `resnet50`, as .pth or .pth.gz.
+    """
+    if path is None:
+        return resnet50(weights=ResNet50_Weights.IMAGENET1K_V2)
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    backbone = resnet50(weights=None)
+    backbone.load_state_dict(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))
+    return backbone
