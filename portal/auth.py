@@ -1,0 +1,206 @@
+"""Accounts: registering, signing in and out, changing the password, deleting one's account."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
+from flask_login import current_user, login_required, login_user, logout_user
+from flask_wtf import FlaskForm
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from werkzeug.wrappers import Response
+from wtforms import PasswordField, StringField
+from wtforms.validators import DataRequired, EqualTo, Length, Regexp
+
+from portal.accounts import LastAdmin, delete_account
+from portal.extensions import db, limiter, login_manager
+from portal.models import NAME_LENGTH, User
+from portal.passwords import matches, set_password
+
+blueprint = Blueprint("auth", __name__)
+
+PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 10, 128
+Page = str | Response | tuple[str, int]
+
+
+def _lowered(text: str | None) -> str:
+    return (text or "").strip().lower()
+
+
+_name_rules = [
+    DataRequired("Enter a user name."),
+    Length(3, NAME_LENGTH, f"A user name has 3 to {NAME_LENGTH} characters."),
+    Regexp(r"[a-z0-9][a-z0-9._-]*\Z", message="Use letters, digits, dots, hyphens and underscores only."),
+]
+_new_password_rules = [
+    DataRequired("Enter a password."),
+    Length(
+        PASSWORD_MINIMUM,
+        PASSWORD_MAXIMUM,
+        f"A password has {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters.",
+    ),
+]
+
+
+class RegisterForm(FlaskForm):
+    """A new account."""
+
+    name = StringField("User name", _name_rules, filters=[_lowered])
+    password = PasswordField("Password", _new_password_rules)
+    repeat = PasswordField(
+        "Repeat the password", [EqualTo("password", "The two passwords are not the same.")]
+    )
+
+
+class LoginForm(FlaskForm):
+    """Name and password of an account."""
+
+    name = StringField(
+        "User name", [DataRequired("Enter your user name."), Length(max=200)], filters=[_lowered]
+    )
+    password = PasswordField("Password", [DataRequired("Enter your password."), Length(max=PASSWORD_MAXIMUM)])
+
+
+class PasswordForm(FlaskForm):
+    """The present password, and the one to replace it."""
+
+    present = PasswordField(
+        "Present password", [DataRequired("Enter your present password."), Length(max=128)]
+    )
+    password = PasswordField("New password", _new_password_rules)
+    repeat = PasswordField(
+        "Repeat the new password", [EqualTo("password", "The two passwords are not the same.")]
+    )
+
+
+class DeleteForm(FlaskForm):
+    """The password once more, before all is deleted."""
+
+    confirm = PasswordField("Your password", [DataRequired("Enter your password."), Length(max=128)])
+
+
+@login_manager.user_loader
+def load_user(session_id: str) -> User | None:
+    """Find whose session this is."""
+    return db.session.scalar(select(User).where(User.session_id == session_id))
+
+
+@login_manager.unauthorized_handler
+def unauthorized() -> Response:
+    """Send people to the sign-in page, and back afterwards where that is possible."""
+    flash("Please sign in to continue.", "info")
+    target = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("auth.login", next=target))
+
+
+@blueprint.route("/register", methods=["GET", "POST"])
+@limiter.limit(lambda: current_app.config["REGISTER_RATE_LIMIT"], methods=["POST"])
+def register() -> Page:
+    """Create an account and sign in."""
+    form = RegisterForm()
+    if not form.validate_on_submit():
+        return render_template("auth/register.html", form=form), 422 if form.is_submitted() else 200
+    user = User(name=form.name.data)
+    set_password(user, form.password.data or "")
+    db.session.add(user)
+    try:
+        db.session.commit()
+    except IntegrityError:
+        db.session.rollback()
+        form.name.errors = ["This name is taken. Choose another one."]
+        return render_template("auth/register.html", form=form), 409
+    _sign_in(user)
+    flash("Welcome! Your account is ready: upload your first image.", "success")
+    return redirect(url_for("pages.home"))
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+@limiter.limit(lambda: current_app.config["LOGIN_RATE_LIMIT"], methods=["POST"])
+def login() -> Page:
+    """Sign in."""
+    form = LoginForm()
+    if not form.validate_on_submit():
+        return render_template("auth/login.html", form=form), 422 if form.is_submitted() else 200
+    user = db.session.scalar(select(User).where(User.name == form.name.data))
+    if not matches(user, form.password.data or "") or user is None:
+        form.password.errors = ["The user name or the password is wrong."]
+        return render_template("auth/login.html", form=form), 401
+    db.session.commit()
+    _sign_in(user)
+    return redirect(_safe(request.args.get("next")))
+
+
+@blueprint.post("/logout")
+def logout() -> Response:
+    """Sign out."""
+    logout_user()
+    session.clear()
+    flash("You are signed out.", "info")
+    return redirect(url_for("pages.home"))
+
+
+@blueprint.get("/account")
+@login_required
+def account() -> Page:
+    """Show what one can do with one's account."""
+    return _account_page()
+
+
+@blueprint.post("/account/password")
+@login_required
+@limiter.limit(lambda: current_app.config["LOGIN_RATE_LIMIT"])
+def change_password() -> Page:
+    """Change the password; every other session ends."""
+    form = PasswordForm()
+    if not form.validate_on_submit():
+        return _account_page(password_form=form), 422
+    if not matches(current_user, form.present.data or ""):
+        form.present.errors = ["This is not your present password."]
+        return _account_page(password_form=form), 401
+    set_password(current_user, form.password.data or "")
+    db.session.commit()
+    login_user(current_user)
+    flash("Your password is changed. Everywhere else, you were signed out.", "success")
+    return redirect(url_for("auth.account"))
+
+
+@blueprint.post("/account/delete")
+@login_required
+@limiter.limit(lambda: current_app.config["LOGIN_RATE_LIMIT"])
+def delete() -> Page:
+    """Delete one's account with all its images and verdicts."""
+    form = DeleteForm()
+    if not form.validate_on_submit():
+        return _account_page(delete_form=form), 422
+    if not matches(current_user, form.confirm.data or ""):
+        form.confirm.errors = ["This is not your password."]
+        return _account_page(delete_form=form), 401
+    try:
+        delete_account(current_user.id)
+    except LastAdmin as error:
+        form.confirm.errors = [str(error)]
+        return _account_page(delete_form=form), 409
+    logout_user()
+    session.clear()
+    flash("Your account, your images and their verdicts are deleted.", "success")
+    return redirect(url_for("pages.home"))
+
+
+def _account_page(**forms: Any) -> str:
+    empty = {"password_form": PasswordForm(formdata=None), "delete_form": DeleteForm(formdata=None)}
+    return render_template("auth/account.html", **(empty | forms))
+
+
+def _sign_in(user: User) -> None:
+    session.clear()  # nothing that was set before signing in may live on in the new session
+    session.permanent = True
+    login_user(user)
+
+
+def _safe(target: str | None) -> str:
+    """Return `target` if it is a page of this site, else the home page."""
+    home = url_for("pages.home")
+    if not target or not target.startswith("/") or "\\" in target or not target.isprintable():
+        return home
+    parts = urlsplit(target)
+    return home if parts.scheme or parts.netloc or target.startswith("//") else target

@@ -1,0 +1,39 @@
+"""Commands: `flask --app portal create-admin` and `flask --app portal worker`."""
+
+import secrets
+import signal
+import threading
+
+import click
+from flask import Flask
+
+from portal.accounts import create_admin
+from portal.config import Settings
+from portal.worker import work
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Add the portal's commands to `flask`."""
+
+    @app.cli.command("create-admin")
+    def create_admin_command() -> None:
+        """Create the first administrator, with a random password unless ADMIN_PASSWORD is set.
+
+        Does nothing if there is an administrator.
+        """
+        password = settings.admin_password or secrets.token_urlsafe(12)
+        if create_admin(settings.admin_username, password) is None:
+            click.echo("There is an administrator already: nothing to do.")
+        elif settings.admin_password:
+            click.echo(f"Administrator {settings.admin_username} is created, with the password that was set.")
+        else:
+            click.echo(f"Administrator: {settings.admin_username}   password: {password}")
+            click.echo("This password is shown once. Sign in and change it.")
+
+    @app.cli.command("worker")
+    def worker_command() -> None:
+        """Judge waiting detections until stopped; any number may run at once."""
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        work(stop, settings.portal_url)

@@ -1,0 +1,130 @@
+"""The portal's settings: read once from the environment and `.env`, each with its default and meaning."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from dotenv import dotenv_values
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+ROOT = Path(__file__).resolve().parent.parent
+VAR = ROOT / "var"
+
+
+class ConfigurationError(ValueError):
+    """A setting is missing or wrong; the message names it and says what to do."""
+
+
+def _setting(default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting; the variable in the environment is the field's name in capitals.
+
+    `NAME_FILE` names a file that holds the value of `NAME`: the way to hand over secrets.
+    """
+
+    database_url: str = _setting(f"sqlite:///{VAR / 'portal.db'}", "The database, as an SQLAlchemy URL.")
+    secret_key: str = _setting("", "Signs the sessions; without one, it is generated into var/secret_key.")
+    upload_folder: Path = _setting(VAR / "uploads", "Where uploaded images are kept.")
+    max_upload_bytes: int = _setting(
+        20_000_000, "The largest image file accepted; TorchServe has its own limit."
+    )
+    max_image_pixels: int = _setting(50_000_000, "The most pixels an image may have.")
+    torchserve_inference_url: str = _setting("http://127.0.0.1:8080", "TorchServe's inference address.")
+    torchserve_management_url: str = _setting("http://127.0.0.1:8081", "Where the inference key is renewed.")
+    torchserve_key_file: Path = _setting(VAR / "torchserve" / "key_file.json", "TorchServe's keys.")
+    torchserve_model: str = _setting("deepfake", "The name of the model.")
+    torchserve_timeout: float = _setting(
+        20.0, "Seconds to wait for a verdict before it is tried again later."
+    )
+    portal_url: str = _setting("http://localhost:8000", "The public address; https makes cookies secure.")
+    trusted_proxies: int = _setting(0, "How many reverse proxies stand in front and set X-Forwarded-*.")
+    session_hours: float = _setting(12.0, "Hours without a request after which one must sign in again.")
+    login_rate_limit: str = _setting("10 per minute; 100 per hour", "Sign-ins tried from one address.")
+    register_rate_limit: str = _setting("20 per hour", "Registrations tried from one address.")
+    rate_limit_storage: str = _setting("memory://", "Counts for the limits; memory:// is per process.")
+    admin_username: str = _setting("admin", "The first administrator, for create-admin.")
+    admin_password: str = _setting("", "The first administrator's password; without one, it is random.")
+
+    def __post_init__(self) -> None:
+        for name in ("max_upload_bytes", "max_image_pixels", "torchserve_timeout", "session_hours"):
+            if getattr(self, name) <= 0:
+                raise ConfigurationError(f"{name.upper()} must be more than zero.")
+        if not self.portal_url.startswith(("http://", "https://")):
+            raise ConfigurationError("PORTAL_URL must start with http:// or https://.")
+        self.sqlalchemy_url()
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the settings from `environ`, or from the process's environment and, beneath it, `.env`."""
+        if environ is None:
+            environ = {**{k: v or "" for k, v in dotenv_values(ROOT / ".env").items()}, **os.environ}
+        given = {}
+        for entry in fields(cls):
+            text = _value(entry.name.upper(), environ)
+            if text:
+                given[entry.name] = _parse(entry.name.upper(), text, entry.type)
+        return cls(**given)
+
+    @property
+    def https(self) -> bool:
+        """Whether people reach the portal over HTTPS."""
+        return self.portal_url.startswith("https://")
+
+    def sqlalchemy_url(self) -> URL:
+        """The database's URL with the driver that is installed, and SQLite's path made absolute."""
+        try:
+            url = make_url(self.database_url)
+        except ArgumentError as error:
+            raise ConfigurationError("DATABASE_URL is not an SQLAlchemy URL: see .env.example.") from error
+        if url.drivername in ("postgres", "postgresql"):
+            return url.set(drivername="postgresql+psycopg")
+        if url.drivername == "sqlite" and url.database:
+            return url.set(database=str(Path(url.database).absolute()))
+        raise ConfigurationError("DATABASE_URL must name an SQLite file or a PostgreSQL database.")
+
+    def session_key(self) -> str:
+        """The key that signs sessions: the setting, or one kept in var/secret_key."""
+        return self.secret_key or _kept_key(VAR / "secret_key")
+
+
+def _value(name: str, environ: Mapping[str, str]) -> str:
+    file = environ.get(f"{name}_FILE")
+    if not file:
+        return environ.get(name, "")
+    if environ.get(name):
+        raise ConfigurationError(f"Both {name} and {name}_FILE are set: keep one.")
+    try:
+        return Path(file).read_text().strip()
+    except OSError as error:
+        raise ConfigurationError(f"{name}_FILE cannot be read: {error}") from error
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} must be a number, and is {text!r}.") from error
+
+
+def _kept_key(path: Path) -> str:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32))
+        try:
+            # A link fails where the name is taken: of several processes that start at once, one wins.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,146 @@
+"""The life of a detection: submitted, claimed, judged, tried again, deleted."""
+
+import hashlib
+import logging
+import random
+import time
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, cast
+
+from flask import current_app
+from sqlalchemy import CursorResult, delete, exists, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from portal import images
+from portal.extensions import db
+from portal.inference import BadAnswer, BadImage, Unavailable, inference
+from portal.models import Detection, Image, Status, User, now
+from portal.storage import storage
+
+logger = logging.getLogger(__name__)
+
+BACK_OFF_SECONDS = 2.0
+BACK_OFF_LIMIT_SECONDS = 60.0
+UNEXPLAINED = (
+    "The detector gave an answer that the portal does not understand. Your image is kept; "
+    "the details are in the log for whoever runs this portal."
+)
+
+
+def submit(user: User, filename: str, data: bytes) -> Detection:
+    """Check and store an upload, and judge it if serving answers; raises images.Unusable."""
+    facts = images.check(data, current_app.config["MAX_IMAGE_PIXELS"])
+    sha256 = hashlib.sha256(data).hexdigest()
+    values = asdict(facts) | {"sha256": sha256, "size_bytes": len(data), "created_at": now()}
+    # The row is locked until the commit, so that nobody deletes the file between its writing and its use.
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[db.engine.dialect.name]
+    statement = dialect.insert(Image).values(values)
+    db.session.execute(statement.on_conflict_do_update(index_elements=["sha256"], set_={"sha256": sha256}))
+    storage().write(sha256, data)
+    detection = Detection(
+        user_id=user.id,
+        sha256=sha256,
+        filename=filename,
+        attempts=1,
+        next_attempt_at=now() + _lease(),
+    )
+    db.session.add(detection)
+    db.session.commit()
+    judge(detection)
+    return detection
+
+
+def claim() -> Detection | None:
+    """Take the pending detection that is due longest, so that no other process judges it meanwhile."""
+    due = (
+        select(Detection.id)
+        .where(Detection.status == Status.PENDING, Detection.next_attempt_at <= now())
+        .order_by(Detection.next_attempt_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = db.session.scalar(
+        update(Detection)
+        .where(Detection.id == due.scalar_subquery())
+        .values(attempts=Detection.attempts + 1, next_attempt_at=now() + _lease())
+        .returning(Detection.id)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+    return db.session.get(Detection, claimed, populate_existing=True) if claimed else None
+
+
+def judge(detection: Detection) -> None:
+    """Ask for the verdict on a claimed detection, and record what came of it."""
+    ours, attempts, sha256 = detection.id, detection.attempts, detection.sha256
+    db.session.commit()  # no transaction stays open while TorchServe works
+    began = time.monotonic()
+    outcome: dict[str, Any]
+    try:
+        verdict = inference().judge(storage().read(sha256))
+    except Unavailable as error:
+        logger.warning("Detection %d waits, attempt %d: %s", ours, attempts, error)
+        outcome = {"next_attempt_at": now() + _back_off(attempts)}
+    except BadImage as error:
+        outcome = {"status": Status.FAILED, "error": str(error)}
+    except BadAnswer:
+        logger.exception("Detection %d failed", ours)
+        outcome = {"status": Status.FAILED, "error": UNEXPLAINED}
+    else:
+        duration = round((time.monotonic() - began) * 1000)
+        outcome = asdict(verdict) | {"status": Status.DONE, "judged_at": now(), "duration_ms": duration}
+    db.session.execute(
+        update(Detection)
+        # A claim that expired meanwhile belongs to another worker, whose answer counts.
+        .where(Detection.id == ours, Detection.status == Status.PENDING, Detection.attempts == attempts)
+        .values(outcome)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+
+
+def retry(detection: Detection) -> None:
+    """Give a failed detection another chance, now or by a worker."""
+    detection.status, detection.error = Status.PENDING, None
+    detection.attempts, detection.next_attempt_at = 1, now() + _lease()
+    db.session.commit()
+    judge(detection)
+
+
+def remove(detection: Detection) -> None:
+    """Delete a detection, and its file unless another detection needs it."""
+    _remove_all([detection])
+    db.session.commit()
+
+
+def remove_user(user: User) -> None:
+    """Delete an account with its detections and their files; the caller commits."""
+    _remove_all(list(db.session.scalars(select(Detection).where(Detection.user_id == user.id))))
+    db.session.execute(delete(User).where(User.id == user.id).execution_options(synchronize_session=False))
+
+
+def _remove_all(detections: list[Detection]) -> None:
+    hashes = sorted({detection.sha256 for detection in detections})
+    # The locks, always taken in the same order, make whoever else uses or deletes these files wait.
+    db.session.execute(
+        select(Image.sha256).where(Image.sha256.in_(hashes)).order_by(Image.sha256).with_for_update()
+    )
+    for detection in detections:
+        db.session.delete(detection)
+    db.session.flush()
+    for sha256 in hashes:
+        unused = delete(Image).where(Image.sha256 == sha256, ~exists().where(Detection.sha256 == sha256))
+        if cast(CursorResult[Any], db.session.execute(unused)).rowcount:
+            storage().remove(sha256)
+
+
+def _lease() -> timedelta:
+    # Longer than two exchanges with TorchServe and the renewal of a key can take.
+    return timedelta(seconds=30 + 4 * current_app.config["TORCHSERVE_TIMEOUT"])
+
+
+def _back_off(attempts: int) -> timedelta:
+    seconds = min(BACK_OFF_SECONDS * 2 ** min(attempts - 1, 10), BACK_OFF_LIMIT_SECONDS)
+    # Spread out, so that those who were refused together do not come back together.
+    return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311

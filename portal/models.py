@@ -1,0 +1,140 @@
+"""The tables: who uses the portal, what they uploaded, what was judged, and the FAQ."""
+
+import secrets
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from flask_login import UserMixin
+from sqlalchemy import DateTime, Dialect, Enum, ForeignKey, Index, String, Text, TypeDecorator
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.extensions import Base
+
+NAME_LENGTH = 32
+
+
+def now() -> datetime:
+    """Return the time, with its zone."""
+    return datetime.now(UTC)
+
+
+def _session_id() -> str:
+    return secrets.token_hex(16)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time with zone UTC, on databases that know zones and on those that do not."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Store UTC; a time without a zone is a mistake."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone cannot be stored.")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give the zone back."""
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value
+
+
+class Status(StrEnum):
+    """Where a detection stands."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class User(UserMixin, Base):
+    """A person with an account."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    # What the session cookie holds: a new one ends every other session of this person.
+    session_id: Mapped[str] = mapped_column(String(32), unique=True, default=_session_id)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+    def get_id(self) -> str:
+        """Return what identifies the session."""
+        return self.session_id
+
+    def end_other_sessions(self) -> None:
+        """Make every session cookie of this person invalid."""
+        self.session_id = _session_id()
+
+
+class Image(Base):
+    """The facts of one stored file; its bytes lie in the upload folder under the same hash."""
+
+    __tablename__ = "images"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    format: Mapped[str] = mapped_column(String(16))
+    width: Mapped[int]
+    height: Mapped[int]
+    size_bytes: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class Detection(Base):
+    """One image that one person had judged."""
+
+    __tablename__ = "detections"
+    __table_args__ = (
+        Index("ix_detections_user_id_id", "user_id", "id"),
+        Index("ix_detections_status_next_attempt_at", "status", "next_attempt_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    sha256: Mapped[str] = mapped_column(ForeignKey("images.sha256"), index=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    status: Mapped[Status] = mapped_column(
+        Enum(
+            Status, native_enum=False, length=16, values_callable=lambda kind: [item.value for item in kind]
+        ),
+        default=Status.PENDING,
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    # A claim moves next_attempt_at into the future, so that of a dead worker expires by itself; the number
+    # of attempts tells the holder of an expired claim from the present one.
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    error: Mapped[str | None] = mapped_column(Text)
+    label: Mapped[str | None] = mapped_column(String(16))
+    probability_real: Mapped[float | None]
+    confidence: Mapped[float | None]
+    certainty: Mapped[str | None] = mapped_column(String(16))
+    heatmap: Mapped[list[list[float]] | None]
+    model: Mapped[str | None] = mapped_column(String(64))
+    model_version: Mapped[str | None] = mapped_column(String(32))
+    judged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    duration_ms: Mapped[int | None]
+
+    user: Mapped[User] = relationship()
+    image: Mapped[Image] = relationship(lazy="joined", innerjoin=True)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a program may want to know."""
+        names = ("id", "filename", "status", "error", "label", "probability_real", "confidence", "certainty")
+        return {name: getattr(self, name) for name in (*names, "model", "model_version")}
+
+
+class FaqEntry(Base):
+    """A question and its answer; the answer is plain text, with empty lines between paragraphs."""
+
+    __tablename__ = "faq_entries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(index=True)
+    question: Mapped[str] = mapped_column(String(200))
+    answer: Mapped[str] = mapped_column(Text)

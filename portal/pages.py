@@ -1,0 +1,31 @@
+"""Pages of no feature: the home page, and what a load balancer asks for."""
+
+from typing import Any
+
+from flask import Blueprint, jsonify, render_template
+from flask_login import current_user
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from portal.detections import UploadForm, recent
+from portal.extensions import db
+
+blueprint = Blueprint("pages", __name__)
+
+
+@blueprint.get("/")
+def home() -> str:
+    """Say what Unmask is to a visitor; let a user upload."""
+    if not current_user.is_authenticated:
+        return render_template("landing.html")
+    return render_template("detections/upload.html", form=UploadForm(), recent=recent(current_user))
+
+
+@blueprint.get("/health")
+def health() -> tuple[Any, int]:
+    """Answer 200 if the portal can work: it keeps uploads even while TorchServe is down."""
+    try:
+        db.session.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        return jsonify(status="unhealthy", database="unreachable"), 503
+    return jsonify(status="healthy", database="reachable"), 200

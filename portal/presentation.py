@@ -1,0 +1,91 @@
+"""How things are said: verdicts in words, sizes, times, and addresses of static files."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from portal.models import Detection, Status
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A verdict in words; `kind` names its colour and its icon."""
+
+    kind: str
+    title: str
+    summary: str
+
+
+PENDING = Wording("pending", "Waiting", "The detector has not judged this image yet.")
+FAILED = Wording("failed", "Not judged", "The detector could not judge this image.")
+UNCERTAIN = Wording(
+    "uncertain",
+    "Uncertain",
+    "The detector cannot tell. At this probability it is often wrong, either way: do not count on it.",
+)
+FAKE = Wording(
+    "fake",
+    "Likely fake",
+    "The image resembles manipulated or generated faces more than the real photographs the model has seen.",
+)
+REAL = Wording(
+    "real",
+    "Likely real",
+    "The image resembles real photographs more than the manipulated or generated faces the model has seen.",
+)
+CERTAINTY = {
+    "high": "Among the images the model was measured on, verdicts this clear were seldom wrong.",
+    "moderate": "Verdicts like this were more often right than wrong, but errors are not rare.",
+    "low": "Verdicts like this were wrong nearly as often as right.",
+}
+
+
+def wording(detection: Detection) -> Wording:
+    """Put a detection into words; a verdict of low certainty is no verdict."""
+    if detection.status is Status.PENDING:
+        return PENDING
+    if detection.status is Status.FAILED:
+        return FAILED
+    if detection.certainty == "low":
+        return UNCERTAIN
+    return FAKE if detection.label == "fake" else REAL
+
+
+def percent(probability: float) -> str:
+    """Write a probability in [0, 1] as a percentage, never rounded to certainty."""
+    if 0 < probability < 0.01:
+        return "under 1 %"
+    if 0.99 < probability < 1:
+        return "over 99 %"
+    return f"{probability * 100:.0f} %"
+
+
+def file_size(size: int) -> str:
+    """Write a number of bytes for people."""
+    value, unit = float(size), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
+
+
+def moment(time: datetime) -> str:
+    """Write a time for people."""
+    return f"{time:%d %b %Y, %H:%M} UTC".lstrip("0")
+
+
+def init_app(app: Flask) -> None:
+    """Make the words available to the templates, and let browsers keep static files."""
+    app.jinja_env.filters.update(percent=percent, file_size=file_size, moment=moment, wording=wording)
+    app.jinja_env.globals.update(CERTAINTY=CERTAINTY)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+    @app.url_defaults
+    def version(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint == "static" and app.static_folder and "filename" in values:
+            path = Path(app.static_folder, values["filename"])
+            values["v"] = f"{path.stat().st_mtime_ns:x}" if path.exists() else None
