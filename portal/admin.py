@@ -4,31 +4,18 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_login import current_user
-from flask_wtf import FlaskForm
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
-from wtforms import StringField, TextAreaField
-from wtforms.validators import DataRequired, Length
 
 from portal import faq
 from portal.accounts import LastAdmin, delete_account
 from portal.extensions import db, login_manager
+from portal.forms import FaqForm
 from portal.models import Detection, FaqEntry, Image, Status, User
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 
 PAGE_SIZE = 20
-
-
-class FaqForm(FlaskForm):
-    """A question with its answer."""
-
-    question = StringField("Question", [DataRequired("Enter the question."), Length(max=200)])
-    answer = TextAreaField(
-        "Answer",
-        [DataRequired("Enter the answer."), Length(max=5000)],
-        description="Plain text. An empty line starts a new paragraph.",
-    )
 
 
 @blueprint.before_request

@@ -5,78 +5,19 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
 from flask_login import current_user, login_required, login_user, logout_user
-from flask_wtf import FlaskForm
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response
-from wtforms import PasswordField, StringField
-from wtforms.validators import DataRequired, EqualTo, Length, Regexp
 
 from portal.accounts import LastAdmin, delete_account
 from portal.extensions import db, limiter, login_manager
-from portal.models import NAME_LENGTH, User
+from portal.forms import DeleteForm, LoginForm, PasswordForm, RegisterForm
+from portal.models import User
 from portal.passwords import matches, set_password
 
 blueprint = Blueprint("auth", __name__)
 
-PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 10, 128
 Page = str | Response | tuple[str, int]
-
-
-def _lowered(text: str | None) -> str:
-    return (text or "").strip().lower()
-
-
-_name_rules = [
-    DataRequired("Enter a user name."),
-    Length(3, NAME_LENGTH, f"A user name has 3 to {NAME_LENGTH} characters."),
-    Regexp(r"[a-z0-9][a-z0-9._-]*\Z", message="Use letters, digits, dots, hyphens and underscores only."),
-]
-_new_password_rules = [
-    DataRequired("Enter a password."),
-    Length(
-        PASSWORD_MINIMUM,
-        PASSWORD_MAXIMUM,
-        f"A password has {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters.",
-    ),
-]
-
-
-class RegisterForm(FlaskForm):
-    """A new account."""
-
-    name = StringField("User name", _name_rules, filters=[_lowered])
-    password = PasswordField("Password", _new_password_rules)
-    repeat = PasswordField(
-        "Repeat the password", [EqualTo("password", "The two passwords are not the same.")]
-    )
-
-
-class LoginForm(FlaskForm):
-    """Name and password of an account."""
-
-    name = StringField(
-        "User name", [DataRequired("Enter your user name."), Length(max=200)], filters=[_lowered]
-    )
-    password = PasswordField("Password", [DataRequired("Enter your password."), Length(max=PASSWORD_MAXIMUM)])
-
-
-class PasswordForm(FlaskForm):
-    """The present password, and the one to replace it."""
-
-    present = PasswordField(
-        "Present password", [DataRequired("Enter your present password."), Length(max=128)]
-    )
-    password = PasswordField("New password", _new_password_rules)
-    repeat = PasswordField(
-        "Repeat the new password", [EqualTo("password", "The two passwords are not the same.")]
-    )
-
-
-class DeleteForm(FlaskForm):
-    """The password once more, before all is deleted."""
-
-    confirm = PasswordField("Your password", [DataRequired("Enter your password."), Length(max=128)])
 
 
 @login_manager.user_loader

@@ -13,6 +13,8 @@ from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
+UPLOADS = VAR / "uploads"
+KEY_FILE = VAR / "torchserve/key_file.json"
 
 
 class ConfigurationError(ValueError):
@@ -30,20 +32,16 @@ class Settings:
     `NAME_FILE` names a file that holds the value of `NAME`: the way to hand over secrets.
     """
 
-    database_url: str = _setting(f"sqlite:///{VAR / 'portal.db'}", "The database, as an SQLAlchemy URL.")
+    database_url: str = _setting(f"sqlite:///{VAR}/portal.db", "The database, as an SQLAlchemy URL.")
     secret_key: str = _setting("", "Signs the sessions; without one, it is generated into var/secret_key.")
-    upload_folder: Path = _setting(VAR / "uploads", "Where uploaded images are kept.")
-    max_upload_bytes: int = _setting(
-        20_000_000, "The largest image file accepted; TorchServe has its own limit."
-    )
+    upload_folder: Path = _setting(UPLOADS, "Where uploaded images are kept.")  # noqa: RUF009
+    max_upload_bytes: int = _setting(20_000_000, "The largest image file; TorchServe has its own limit.")
     max_image_pixels: int = _setting(50_000_000, "The most pixels an image may have.")
     torchserve_inference_url: str = _setting("http://127.0.0.1:8080", "TorchServe's inference address.")
     torchserve_management_url: str = _setting("http://127.0.0.1:8081", "Where the inference key is renewed.")
-    torchserve_key_file: Path = _setting(VAR / "torchserve" / "key_file.json", "TorchServe's keys.")
+    torchserve_key_file: Path = _setting(KEY_FILE, "TorchServe's keys.")  # noqa: RUF009
     torchserve_model: str = _setting("deepfake", "The name of the model.")
-    torchserve_timeout: float = _setting(
-        20.0, "Seconds to wait for a verdict before it is tried again later."
-    )
+    torchserve_timeout: float = _setting(20.0, "Seconds until an attempt at a verdict is given up.")
     portal_url: str = _setting("http://localhost:8000", "The public address; https makes cookies secure.")
     trusted_proxies: int = _setting(0, "How many reverse proxies stand in front and set X-Forwarded-*.")
     session_hours: float = _setting(12.0, "Hours without a request after which one must sign in again.")

@@ -16,14 +16,13 @@ from flask import (
     url_for,
 )
 from flask_login import current_user, login_required
-from flask_wtf import FlaskForm
-from flask_wtf.file import FileField, FileRequired
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal import images, judging
 from portal.errors import wants_json
 from portal.extensions import db
+from portal.forms import UploadForm
 from portal.models import Detection, Status, User
 from portal.storage import storage
 
@@ -32,12 +31,6 @@ blueprint = Blueprint("detections", __name__, url_prefix="/detections")
 PAGE_SIZE = 12
 RECENT = 4
 FILENAME_LENGTH = 255
-
-
-class UploadForm(FlaskForm):
-    """An image to be judged."""
-
-    image = FileField("Image", [FileRequired("Choose an image first.")])
 
 
 @blueprint.post("")

@@ -13,14 +13,14 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "JPEG2000")
 PREVIEW_PIXELS = 1600
 THUMBNAIL_PIXELS = 400
 HEATMAP_PIXELS = 448
-# Red, green, blue and opacity at each strength of evidence: light enough to see on dark pictures, and rising
-# in darkness of colour for those who see no hue.
+# Red, green, blue and opacity at each strength of evidence: the hue darkens on the way, for those who
+# cannot tell yellow from red.
 _HEAT = (
     (0.0, (255, 214, 102, 0)),
     (0.25, (255, 214, 102, 70)),
     (0.5, (255, 143, 31, 160)),
-    (0.75, (232, 50, 35, 205)),
-    (1.0, (150, 0, 60, 235)),
+    (0.75, (239, 43, 45, 205)),
+    (1.0, (196, 0, 63, 235)),
 )
 
 
@@ -52,7 +52,7 @@ def check(data: bytes, max_pixels: int) -> Facts:
         image = _open(data)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise Unusable(
-            "This file is not an image that can be read. Choose a JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP file."
+            "This is not an image that can be read. Choose a JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP file."
         ) from error
     if image.width * image.height > max_pixels:
         raise TooManyPixels(

@@ -47,7 +47,7 @@ class _KeyRefused(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the model says of an image: probabilities in [0, 1], a heatmap grid in [0, 1] of rows of columns."""
+    """What the model says of an image; probabilities and the rows of the heatmap are in [0, 1]."""
 
     label: str
     probability_real: float
@@ -114,15 +114,14 @@ class Inference:
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         key = self._fresh_key()
-        headers = request.pop("headers", {})
         try:
-            return self._send(method, self._inference + path, key, headers=headers, **request)
+            return self._send(method, self._inference + path, key, **request)
         except _KeyRefused:
             # Another process renewed the key, or TorchServe was restarted, after this one read the file.
             other = _read_keys(self._keys)["inference"]["key"]
             key = other if other != key else self._renew()
         try:
-            return self._send(method, self._inference + path, key, headers=headers, **request)
+            return self._send(method, self._inference + path, key, **request)
         except _KeyRefused as error:
             raise Unavailable(f"TorchServe refuses the inference key in {self._keys}.") from error
 
@@ -144,7 +143,7 @@ class Inference:
         return str(_read_keys(self._keys)["inference"]["key"])
 
     def _send(self, method: str, url: str, key: str, **request: Any) -> Any:
-        headers = {"Authorization": f"Bearer {key}", **request.pop("headers", {})}
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/octet-stream"}
         try:
             response = self._client.request(method, url, headers=headers, **request)
         except (

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.extensions import Base
 
 NAME_LENGTH = 32
+QUESTION_LENGTH = 200
 
 
 def now() -> datetime:
@@ -136,5 +137,5 @@ class FaqEntry(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     position: Mapped[int] = mapped_column(index=True)
-    question: Mapped[str] = mapped_column(String(200))
+    question: Mapped[str] = mapped_column(String(QUESTION_LENGTH))
     answer: Mapped[str] = mapped_column(Text)

@@ -7,8 +7,9 @@ from flask_login import current_user
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal.detections import UploadForm, recent
+from portal.detections import recent
 from portal.extensions import db
+from portal.forms import UploadForm
 
 blueprint = Blueprint("pages", __name__)
 

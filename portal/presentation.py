@@ -37,9 +37,9 @@ REAL = Wording(
     "The image resembles real photographs more than the manipulated or generated faces the model has seen.",
 )
 CERTAINTY = {
-    "high": "Among the images the model was measured on, verdicts this clear were seldom wrong.",
-    "moderate": "Verdicts like this were more often right than wrong, but errors are not rare.",
-    "low": "Verdicts like this were wrong nearly as often as right.",
+    "high": "When the model was measured, verdicts this clear were seldom wrong.",
+    "moderate": "When the model was measured, verdicts like this were mostly right, but errors are not rare.",
+    "low": "When the model was measured, verdicts like this were wrong too often to rely on.",
 }
 
 

@@ -23,9 +23,7 @@ def work(stop: threading.Event, address: str) -> None:
         try:
             busy = judge_next()
         except OperationalError as error:
-            logger.warning(
-                "The database does not answer, next try in %g s: %s", DATABASE_PAUSE_SECONDS, error
-            )
+            logger.warning("The database does not answer, the next try follows: %s", error)
             db.session.remove()
             stop.wait(DATABASE_PAUSE_SECONDS)
             continue

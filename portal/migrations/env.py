@@ -3,7 +3,8 @@
 from alembic import context
 from flask import current_app
 
-from portal.models import Base
+import portal.models  # noqa: F401  # declares the tables
+from portal.extensions import Base
 
 with current_app.extensions["migrate"].db.engine.connect() as connection:
     if connection.dialect.name == "sqlite":

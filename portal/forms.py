@@ -1,0 +1,80 @@
+"""The forms that people fill in, with the rules for each field."""
+
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from wtforms import PasswordField, StringField, TextAreaField
+from wtforms.validators import DataRequired, EqualTo, Length, Regexp
+
+from portal.models import NAME_LENGTH, QUESTION_LENGTH
+
+PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 10, 128
+
+
+def _lowered(text: str | None) -> str:
+    return (text or "").strip().lower()
+
+
+_not_longer = Length(max=PASSWORD_MAXIMUM, message="This is too long.")
+_name_rules = [
+    DataRequired("Enter a user name."),
+    Length(3, NAME_LENGTH, f"A user name has 3 to {NAME_LENGTH} characters."),
+    Regexp(r"[a-z0-9][a-z0-9._-]*\Z", message="Use letters, digits, dots, hyphens and underscores only."),
+]
+_new_password_rules = [
+    DataRequired("Enter a password."),
+    Length(
+        PASSWORD_MINIMUM,
+        PASSWORD_MAXIMUM,
+        f"A password has {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters.",
+    ),
+]
+
+
+class RegisterForm(FlaskForm):
+    """A new account."""
+
+    name = StringField("User name", _name_rules, filters=[_lowered])
+    password = PasswordField("Password", _new_password_rules)
+    repeat = PasswordField(
+        "Repeat the password", [EqualTo("password", "The two passwords are not the same.")]
+    )
+
+
+class LoginForm(FlaskForm):
+    """Name and password of an account."""
+
+    name = StringField("User name", [DataRequired("Enter your user name."), _not_longer], filters=[_lowered])
+    password = PasswordField("Password", [DataRequired("Enter your password."), _not_longer])
+
+
+class PasswordForm(FlaskForm):
+    """The present password, and the one to replace it."""
+
+    present = PasswordField("Present password", [DataRequired("Enter your present password."), _not_longer])
+    password = PasswordField("New password", _new_password_rules)
+    repeat = PasswordField(
+        "Repeat the new password", [EqualTo("password", "The two passwords are not the same.")]
+    )
+
+
+class DeleteForm(FlaskForm):
+    """The password once more, before all is deleted."""
+
+    confirm = PasswordField("Your password", [DataRequired("Enter your password."), _not_longer])
+
+
+class UploadForm(FlaskForm):
+    """An image to be judged."""
+
+    image = FileField("Image", [FileRequired("Choose an image first.")])
+
+
+class FaqForm(FlaskForm):
+    """A question with its answer."""
+
+    question = StringField("Question", [DataRequired("Enter the question."), Length(max=QUESTION_LENGTH)])
+    answer = TextAreaField(
+        "Answer",
+        [DataRequired("Enter the answer."), Length(max=5000)],
+        description="Plain text. An empty line starts a new paragraph.",
+    )
