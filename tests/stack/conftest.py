@@ -98,12 +98,12 @@ class Serving:
         self.state.mkdir(parents=True, exist_ok=True)
         options = ["--state", self.state, "--model-store", self.model_store]
         with (self.state / "console.log").open("ab") as console:
-            self.process = subprocess.Popen(  # noqa: PLW1509  # no other thread forks here
+            self.process = subprocess.Popen(
                 [sys.executable, ROOT / "deploy/torchserve.py", *options],
                 env=os.environ | self._settings,
                 stdout=console,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  # no other thread forks here
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
