@@ -1,5 +1,6 @@
 """`python -m training`: every step from a folder of pictures to the archive that TorchServe serves."""
 
+import training.cli_model  # noqa: F401  # adds its commands to the group
 from training.cli import main
 
 if __name__ == "__main__":

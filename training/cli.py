@@ -1,20 +1,31 @@
-"""The command group: options in, one call into the package, and a line on what was written."""
+"""The command group, and the commands from a data folder to a trained checkpoint."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+import torch
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
-from training.archive import archive as build_archive
+from training.batches import Source
+from training.cache import Cache
+from training.data import DataError, read_csv, sample
+from training.distributed import join
 from training.export import ParityError
-from training.export import export as export_module
-from training.store import STORE, StoreError
+from training.history import write_history
+from training.hyperparameters import HyperParameters
+from training.model import Detector, imagenet_backbone
+from training.prepare import prepare as prepare_frame
+from training.store import StoreError
+from training.train import fit
 
+VAR = Path("var/training")
 console = Console()
-store_option = click.option(
-    "--store", type=click.Path(path_type=Path), default=STORE, show_default=True, help="Folder of the model."
-)
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Group(click.Group):
@@ -24,46 +35,140 @@ class Group(click.Group):
         """Run a command."""
         try:
             return super().invoke(ctx)
-        except (ParityError, StoreError) as error:
+        except (DataError, ParityError, StoreError) as error:
             raise click.ClickException(str(error)) from error
 
 
 @click.group(cls=Group)
 def main() -> None:
-    """Train, measure, export and package the deepfake detector."""
+    """Train, measure, export and package the deepfake detector.
+
+    Steps: prepare, train, calibrate, export, evaluate, card, archive; predict judges pictures.
+    """
     # TorchScript is the contract with TorchServe; its deprecation is known and accepted.
     warnings.filterwarnings("ignore", "`torch.jit", category=FutureWarning)
 
 
+class Steps:
+    """A progress bar for each name that reports."""
+
+    def __init__(self, enabled: bool = True) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, disable=not enabled, transient=True)
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> "Steps":
+        """Show the bars."""
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the bars."""
+        self.bar.stop()
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """Say that `done` of `total` steps of something are done."""
+        if name not in self.tasks:
+            self.tasks[name] = self.bar.add_task(name)
+        self.bar.update(self.tasks[name], completed=done, total=total)
+
+
+def path_option(name: str, default: Path | None, text: str) -> Callable[[F], F]:
+    """Return an option that takes a path."""
+    return click.option(
+        name, type=click.Path(path_type=Path), default=default, show_default=default is not None, help=text
+    )
+
+
+csv_option = path_option("--csv", VAR / "data.csv", "CSV of paths, labels and splits.")
+
+
+def _option(name: str, text: str, **settings: Any) -> Callable[[F], F]:
+    default = getattr(HyperParameters, name)
+    return click.option(
+        f"--{name.replace('_', '-')}", default=default, show_default=True, help=text, **settings
+    )
+
+
 @main.command()
-@store_option
-@click.option(
-    "--images",
-    multiple=True,
-    type=click.Path(exists=True, path_type=Path),
-    help="For the parity check.",
-)
-def export(store: Path, images: tuple[Path, ...]) -> None:
-    """Write the stored model as TorchScript, after checking that both compute the same.
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@csv_option
+@click.option("--seed", default=0, show_default=True, help="Of the shuffling, where the folder is not split.")
+def prepare(folder: Path, csv: Path, seed: int) -> None:
+    """Write the CSV of a data folder with one sub-folder per class (real, fake).
 
     \b
-    Example:
-      python -m training export
-      python -m training export --images portrait.jpg --images crowd.png
+    Examples:
+      python -m training prepare ../shared/data/faces
+      python -m training prepare ~/faces --csv var/training/mine.csv --seed 7
     """
-    with console.status("Scripting and comparing with eager mode"):
-        path, difference = export_module(store, images)
-    console.print(f"Wrote {path} (largest difference from eager mode: {difference:.1e})")
+    with Steps() as steps:
+        frame, dropped = prepare_frame(folder, seed, steps)
+    csv.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(csv, index=False)
+    table = Table("split", "source", "fake", "real")
+    counts = frame.groupby(["split", "source"])["label"].agg(["size", "sum"])
+    for (split, source), (size, real) in zip(counts.index, counts.to_numpy(), strict=True):
+        table.add_row(split, source, str(size - real), str(real))
+    console.print(table)
+    console.print(f"Wrote {csv} ({len(frame)} images)")
+    if len(dropped):
+        report = csv.with_suffix(".dropped.csv")
+        dropped.to_csv(report, index=False)
+        console.print(f"Dropped {len(dropped)} unreadable files; {report} names each with its reason")
 
 
 @main.command()
-@store_option
-def archive(store: Path) -> None:
-    """Pack the exported module and the handler into the archive that TorchServe loads.
+@csv_option
+@path_option("--run", VAR / "run", "Folder of checkpoints and metrics.")
+@path_option("--backbone", None, "Local ResNet50 state dict instead of torchvision's weights.")
+@path_option("--cache", VAR / "cache", "Folder of cached features.")
+@click.option("--no-cache", is_flag=True, help="Send every image through the whole network in every epoch.")
+@click.option("--resume", is_flag=True, help="Continue the run where it stopped.")
+@click.option("--workers", default=1, show_default=True, help="Processes that read and augment images.")
+@_option("unfreeze", "What is trained besides the head.", type=click.Choice(["none", "layer4"]))
+@_option("epochs", "Passes over the training images.")
+@_option("batch_size", "Images in a step of each process.")
+@_option("learning_rate", "Of Adam.")
+@_option("augmentation", "Changes to training images.", type=click.Choice(["none", "recipe", "robust"]))
+@_option("views", "Cached augmentations of each image.")
+@_option("per_source", "At most so many training images of each source and class.", type=int)
+@_option("precision", "Of the backbone.", type=click.Choice(["auto", "bf16", "fp32"]))
+@_option("seed", "Of initialisation, shuffling and augmentation.")
+def train(
+    *,
+    csv: Path,
+    run: Path,
+    backbone: Path | None,
+    cache: Path,
+    no_cache: bool,
+    resume: bool,
+    workers: int,
+    **values: Any,
+) -> None:
+    """Train a detector on the CSV's images; the defaults are the published recipe.
+
+    Under torchrun several processes train together, on one GPU each or on the CPU.
 
     \b
-    Example:
-      python -m training archive
+    Examples:
+      python -m training train
+      python -m training train --unfreeze layer4 --epochs 5 --run var/training/layer4
+      torchrun --nproc-per-node 2 -m training train
     """
-    path = build_archive(store)
-    console.print(f"Wrote {path} ({path.stat().st_size / 1e6:.0f} MB)")
+    hp = HyperParameters(**values)
+    with join() as world, Steps(world.leads) as steps:
+        bf16 = hp.precision == "bf16" or (hp.precision == "auto" and world.device.type == "cuda")
+        torch.manual_seed(hp.seed)
+        detector = Detector(imagenet_backbone(backbone), hp.head_widths, hp.dropout)
+        features = None if no_cache else Cache(cache, world.device, bf16, workers, progress=steps)
+        rows = sample(read_csv(csv, "train"), hp.per_source, hp.seed)
+        source = Source(hp, rows, read_csv(csv, "val"), world, features, workers)
+
+        def report(history: list[dict[str, float]]) -> None:
+            write_history(history, run)
+            console.print("  ".join(f"{name} {value:.4g}" for name, value in history[-1].items()))
+
+        fit(detector, source, run, resume=resume, bf16=bf16, progress=steps, report=report)
+    if world.leads:
+        console.print(f"Wrote {run}/best.ckpt, last.ckpt, metrics.csv and history.png")

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 Augmentation = Literal["none", "recipe", "robust"]
 Unfreeze = Literal["none", "layer4"]
+Precision = Literal["auto", "bf16", "fp32"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,11 @@ class HyperParameters:
     head_widths: tuple[int, ...] = (256, 64)
     dropout: float = 0.3
     augmentation: Augmentation = "recipe"
+    per_source: int | None = None  # at most so many training images of each source and class
     views: int = 4  # cached augmentations of an image; epochs take them in turn
+    # Of the backbone while training; the head is always fp32. "auto" is bf16 on a GPU and fp32 on a CPU: many
+    # CPUs only emulate bf16, and are ten times slower at it.
+    precision: Precision = "auto"
     seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:

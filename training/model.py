@@ -5,12 +5,16 @@ import io
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet, ResNet50_Weights, resnet50
 
 FEATURES = 2048
+# Where activations can enter or leave the network: the normalised image (3, 224, 224), the third stage's map
+# (1024, 14, 14), and the pooled features (FEATURES,).
+Cut = Literal["image", "layer3", "pooled"]
 
 
 class Detector(nn.Module):
@@ -38,6 +42,14 @@ class Detector(nn.Module):
         self.stem.eval()
         self.layer4.eval()
         return self
+
+    def advance(self, x: Tensor, start: Cut, stop: Cut) -> Tensor:
+        """Carry a batch of activations from one cut to a later one."""
+        if start == "image" and stop != "image":
+            x = self.stem(x)
+        if stop == "pooled" and start != "pooled":
+            x = self.layer4(x).mean((2, 3))
+        return x
 
     def logit(self, pooled: Tensor) -> Tensor:
         """Return the uncalibrated logit (N,) of "real" for pooled features (N, FEATURES)."""

@@ -1,0 +1,43 @@
+"""The commands from a trained checkpoint to the archive that TorchServe loads."""
+
+from pathlib import Path
+
+import click
+
+from training.archive import archive as build_archive
+from training.cli import console, main, path_option
+from training.export import export as export_module
+from training.store import STORE
+
+store_option = path_option("--store", STORE, "Folder of the model.")
+
+
+@main.command()
+@store_option
+@click.option(
+    "--images", multiple=True, type=click.Path(exists=True, path_type=Path), help="For the parity check."
+)
+def export(store: Path, images: tuple[Path, ...]) -> None:
+    """Write the stored model as TorchScript, after checking that both compute the same.
+
+    \b
+    Examples:
+      python -m training export
+      python -m training export --images portrait.jpg --images crowd.png
+    """
+    with console.status("Scripting and comparing with eager mode"):
+        path, difference = export_module(store, images)
+    console.print(f"Wrote {path} (largest difference from eager mode: {difference:.1e})")
+
+
+@main.command()
+@store_option
+def archive(store: Path) -> None:
+    """Pack the exported module and the handler into the archive that TorchServe loads.
+
+    \b
+    Example:
+      python -m training archive
+    """
+    path = build_archive(store)
+    console.print(f"Wrote {path} ({path.stat().st_size / 1e6:.0f} MB)")
