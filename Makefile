@@ -1,0 +1,65 @@
+# Every task of this project: `make help` lists them.
+
+SHELL := /bin/sh
+PYTHON := $(or $(shell for p in python3.11 python3 python; do $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	2>/dev/null && echo $$p && break; done),python3)
+BIN := .venv/bin
+# Where the portal listens; in .env it wins over this.
+PORT ?= 8000
+export PORT
+
+STORE := model_store
+ARCHIVE_INPUTS := $(STORE)/deepfake.safetensors $(STORE)/model.json $(STORE)/model-config.yaml \
+	$(wildcard handler/*.py) training/archive.py training/export.py training/model.py
+
+.NOTPARALLEL:
+
+help:  ## List the tasks
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: preflight .venv/run.stamp $(STORE)/deepfake.mar  ## Start portal, worker and TorchServe; Ctrl-C stops all of it
+	@$(BIN)/flask --app portal db upgrade
+	@$(BIN)/flask --app portal create-admin
+	@exec $(BIN)/python deploy/run.py
+
+test: .venv/dev.stamp lint  ## Check style and types, and run all tests
+	@$(BIN)/pytest
+
+lint: .venv/dev.stamp  ## Check style and types only
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: .venv/dev.stamp  ## Put the code into the project's style
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+train: .venv/run.stamp  ## Say how to train a model of your own
+	@$(BIN)/python -m training --help
+
+mar: $(STORE)/deepfake.mar  ## Build the archive that TorchServe loads
+
+setup: .venv/run.stamp  ## Install what `make run` needs
+
+clean:  ## Remove what was built: environment, archive, caches; var/ stays
+	rm -rf .venv $(STORE)/deepfake.mar $(STORE)/deepfake.pt .mypy_cache .ruff_cache .pytest_cache
+
+$(STORE)/deepfake.mar: $(ARCHIVE_INPUTS) | .venv/run.stamp
+	@$(BIN)/python -m training export
+	@$(BIN)/python -m training archive
+
+preflight:
+	@$(PYTHON) deploy/preflight.py run
+
+# One stamp for each set of packages, remade when the pins change.
+.venv/run.stamp: groups := --group train --group portal --group run
+.venv/dev.stamp: groups := --group dev
+.venv/%.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) deploy/preflight.py setup
+	@echo "Installing packages into .venv: this takes some minutes the first time."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt $(groups)
+	@touch $@
+
+.PHONY: help run test lint format train mar setup clean preflight
