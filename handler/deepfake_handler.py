@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from handler.answers import Answer, count, failing
 from handler.grad_cam import grad_cam
 from handler.preprocessing import IMAGE_SIZE, BadImage, decode, normalise, resize
+from handler.verdict import verdict
 
 logger = logging.getLogger(__name__)
 
@@ -121,29 +122,13 @@ class DeepfakeHandler:
 
     def _explain(self, image: Image) -> Answer:
         probability, feature_map, gradient = self.module.explain(self._batch([image]))
-        verdict = self._verdict(probability.item())
+        answer = self._verdict(probability.item())
         # The gradient points towards "real"; for an image called fake, the evidence lies the other way.
-        towards_label = gradient[0] if verdict["label"] == "real" else -gradient[0]
-        return verdict | {"heatmap": {"method": "grad-cam", "grid": grad_cam(feature_map[0], towards_label)}}
+        towards_label = gradient[0] if answer["label"] == "real" else -gradient[0]
+        return answer | {"heatmap": {"method": "grad-cam", "grid": grad_cam(feature_map[0], towards_label)}}
 
     def _verdict(self, probability: float) -> Answer:
-        # Everything follows from the rounded number, so that no answer contradicts itself.
-        probability_real = round(probability, 6)
-        confidence = round(max(probability_real, 1 - probability_real), 6)
-        return {
-            "label": "real" if probability_real >= 0.5 else "fake",
-            "probability_real": probability_real,
-            "confidence": confidence,
-            "certainty": self._certainty(confidence),
-            "model": self.name,
-            "model_version": self.version,
-        }
-
-    def _certainty(self, confidence: float) -> str:
-        for level in self.card["certainty"]:
-            if confidence >= level["confidence_from"]:
-                return str(level["name"])
-        raise ValueError(f"model.json gives no certainty level for a confidence of {confidence}")
+        return verdict(probability, self.card["certainty"], self.name, self.version)
 
 
 def _load(path: Path, device: torch.device) -> torch.jit.ScriptModule:
