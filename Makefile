@@ -41,6 +41,9 @@ mar: $(STORE)/deepfake.mar  ## Build the archive that TorchServe loads
 
 setup: .venv/run.stamp  ## Install what `make run` needs
 
+secrets:  ## Make the secrets that docker compose needs, where there are none yet
+	@$(PYTHON) deploy/make_secrets.py
+
 clean:  ## Remove what was built: environment, archive, caches; var/ stays
 	rm -rf .venv $(STORE)/deepfake.mar $(STORE)/deepfake.pt .mypy_cache .ruff_cache .pytest_cache
 
@@ -62,4 +65,4 @@ preflight:
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt $(groups)
 	@touch $@
 
-.PHONY: help run test lint format train mar setup clean preflight
+.PHONY: help run test lint format train mar setup secrets clean preflight
