@@ -158,7 +158,7 @@ def train(
     """
     hp = HyperParameters(**values)
     with join() as world, Steps(world.leads) as steps:
-        bf16 = hp.precision == "bf16" or (hp.precision == "auto" and world.device.type == "cuda")
+        bf16 = hp.uses_bf16(world.device.type)
         torch.manual_seed(hp.seed)
         detector = Detector(imagenet_backbone(backbone), hp.head_widths, hp.dropout)
         features = None if no_cache else Cache(cache, world.device, bf16, workers, progress=steps)

@@ -32,6 +32,10 @@ class HyperParameters:
         """Return the values as JSON and checkpoints hold them."""
         return asdict(self) | {"head_widths": list(self.head_widths)}
 
+    def uses_bf16(self, device: str) -> bool:
+        """Return whether the backbone computes in bfloat16 on this type of device."""
+        return self.precision == "bf16" or (self.precision == "auto" and device == "cuda")
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "HyperParameters":
         """Return what `to_dict` was called on."""

@@ -20,13 +20,15 @@ class StoreError(Exception):
     """The model store is incomplete, or its parts do not belong together."""
 
 
-def save_weights(detector: Detector, store: Path) -> str:
-    """Write the detector's weights in half precision and return the SHA-256 of the file."""
+def save_model(detector: Detector, store: Path, card: Card) -> Card:
+    """Write the weights in half precision, and model.json with their SHA-256; return the latter's content."""
     store.mkdir(parents=True, exist_ok=True)
     half = {name: t.half() if t.is_floating_point() else t for name, t in detector.state_dict().items()}
-    data = safetensors.torch.save({name: t.contiguous() for name, t in half.items()})
+    data = safetensors.torch.save({name: t.cpu().contiguous() for name, t in half.items()})
     (store / f"{NAME}.safetensors").write_bytes(data)
-    return hashlib.sha256(data).hexdigest()
+    card = card | {"weights_sha256": hashlib.sha256(data).hexdigest()}
+    write_card(card, store)
+    return card
 
 
 def write_card(card: Card, store: Path) -> None:
