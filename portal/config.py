@@ -82,7 +82,7 @@ class Settings:
             url = make_url(self.database_url)
         except ArgumentError as error:
             raise ConfigurationError("DATABASE_URL is not an SQLAlchemy URL: see .env.example.") from error
-        if url.drivername in ("postgres", "postgresql"):
+        if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
             return url.set(drivername="postgresql+psycopg")
         if url.drivername == "sqlite" and url.database:
             return url.set(database=str(Path(url.database).absolute()))
@@ -90,7 +90,7 @@ class Settings:
 
     def session_key(self) -> str:
         """The key that signs sessions: the setting, or one kept in var/secret_key."""
-        return self.secret_key or _kept_key(VAR / "secret_key")
+        return self.secret_key or kept_key(VAR / "secret_key")
 
 
 def _value(name: str, environ: Mapping[str, str]) -> str:
@@ -112,14 +112,15 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         raise ConfigurationError(f"{name} must be a number, and is {text!r}.") from error
 
 
-def _kept_key(path: Path) -> str:
+def kept_key(path: Path) -> str:
+    """Return the key in a file, made now if there is none; processes that start at once get the same."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_hex(32))
         try:
-            # A link fails where the name is taken: of several processes that start at once, one wins.
+            # Unlike a rename, a link fails where the name is taken: the first process wins.
             os.link(draft, path)
         except FileExistsError:
             pass

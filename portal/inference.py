@@ -101,10 +101,7 @@ class Inference:
 
     def judge(self, image: bytes) -> Verdict:
         """Ask for the verdict on the bytes of an image file; raises InferenceError."""
-        headers = {"Content-Type": "application/octet-stream"}
-        return Verdict.parse(
-            self._call("POST", f"/explanations/{self._model}", content=image, headers=headers)
-        )
+        return Verdict.parse(self._call("POST", f"/explanations/{self._model}", content=image))
 
     def check(self) -> None:
         """Raise InferenceError unless TorchServe says that it is healthy."""
