@@ -32,7 +32,7 @@ class State:
         """Make the run's folder; raises DataError if a run would be overwritten."""
         if (folder / LAST).exists():
             raise DataError(
-                f"{folder} holds a run already: continue it with --resume, or name another --run."
+                f"{folder} holds a run already: continue it with --resume, or name another folder with --out."
             )
         folder.mkdir(parents=True, exist_ok=True)
 

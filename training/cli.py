@@ -120,7 +120,7 @@ def prepare(folder: Path, csv: Path, seed: int) -> None:
 
 @main.command()
 @csv_option
-@path_option("--run", VAR / "run", "Folder of checkpoints and metrics.")
+@path_option("--out", VAR / "run", "Folder of checkpoints and metrics.")
 @path_option("--backbone", None, "Local ResNet50 state dict instead of torchvision's weights.")
 @path_option("--cache", VAR / "cache", "Folder of cached features.")
 @click.option("--no-cache", is_flag=True, help="Send every image through the whole network in every epoch.")
@@ -138,7 +138,7 @@ def prepare(folder: Path, csv: Path, seed: int) -> None:
 def train(
     *,
     csv: Path,
-    run: Path,
+    out: Path,
     backbone: Path | None,
     cache: Path,
     no_cache: bool,
@@ -153,7 +153,7 @@ def train(
     \b
     Examples:
       python -m training train
-      python -m training train --unfreeze layer4 --epochs 5 --run var/training/layer4
+      python -m training train --unfreeze layer4 --epochs 5 --out var/training/layer4
       torchrun --nproc-per-node 2 -m training train
     """
     hp = HyperParameters(**values)
@@ -166,9 +166,9 @@ def train(
         source = Source(hp, rows, read_csv(csv, "val"), world, features, workers)
 
         def report(history: list[dict[str, float]]) -> None:
-            write_history(history, run)
+            write_history(history, out)
             console.print("  ".join(f"{name} {value:.4g}" for name, value in history[-1].items()))
 
-        fit(detector, source, run, resume=resume, bf16=bf16, progress=steps, report=report)
+        fit(detector, source, out, resume=resume, bf16=bf16, progress=steps, report=report)
     if world.leads:
-        console.print(f"Wrote {run}/best.ckpt, last.ckpt, metrics.csv and history.png")
+        console.print(f"Wrote {out}/best.ckpt, last.ckpt, metrics.csv and history.png")

@@ -33,19 +33,19 @@ EVALUATION = VAR / "evaluation"
 
 
 @main.command()
-@path_option("--run", VAR / "run", "Folder of the run whose best checkpoint is taken.")
+@click.argument("checkpoint", type=click.Path(path_type=Path), default=VAR / "run" / BEST)
 @csv_option
 @path_option("--cache", VAR / "cache", "Folder of cached features.")
 @store_option
 @click.option("--version", default="1.0", show_default=True, help="Of the model.")
-def calibrate(run: Path, csv: Path, cache: Path, store: Path, version: str) -> None:
-    """Calibrate a run's best checkpoint on the validation split, and put it into the model store.
+def calibrate(checkpoint: Path, csv: Path, cache: Path, store: Path, version: str) -> None:
+    """Calibrate a checkpoint on the validation split, and put it into the model store.
 
     \b
     Example:
-      python -m training calibrate --run var/training/layer4
+      python -m training calibrate var/training/layer4/best.ckpt
     """
-    detector, saved = restore(run / BEST)
+    detector, saved = restore(checkpoint)
     hp = HyperParameters.from_dict(saved["hyperparameters"])
     with join() as world, Steps() as steps:
         bf16 = hp.uses_bf16(world.device.type)

@@ -1,0 +1,67 @@
+"""Drawn images of two kinds that a network can tell apart, and a ResNet50 that costs no download."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from torchvision.models import resnet50
+
+from training.__main__ import main
+
+Invoke = Callable[..., Result]
+
+
+def draw(path: Path, label: int, seed: int, size: int = 96) -> None:
+    """Draw a real image (soft spots) or a fake one (the same under a fine grid)."""
+    rng = np.random.default_rng([label, seed])
+    small = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    image = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
+    if label == 0:
+        image[::4] = 255 - image[::4]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A split data folder: 24 images to train on, 12 to validate, 8 to test, half of them fake."""
+    folder = tmp_path_factory.mktemp("faces")
+    numbers = {"train": range(12), "val": range(12, 18), "test/drawn": range(18, 22)}
+    for split, seeds in numbers.items():
+        for label, name in enumerate(("fake", "real")):
+            for seed in seeds:
+                draw(folder / split / name / f"{seed}.png", label, seed)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state dict of an untrained ResNet50 whose activations stay small."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("backbone") / "resnet50.pth"
+    torch.save(resnet50(weights=None, zero_init_residual=True).state_dict(), path)
+    return path
+
+
+def invoke(*arguments: object) -> Result:
+    """Run `python -m training` with these arguments."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def succeed(*arguments: object) -> Result:
+    """Run `python -m training`, which must not fail."""
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture(scope="session")
+def csv(faces: Path) -> Path:
+    """The CSV of the drawn faces."""
+    path = faces / "data.csv"
+    succeed("prepare", faces, "--csv", path)
+    return path
