@@ -136,13 +136,6 @@ def test_certainty_follows_the_confidence(worker: Worker, grey: int, certainty: 
     assert answer["certainty"] == levels[0] == certainty
 
 
-def test_no_answer_contradicts_itself_after_rounding(worker: Worker) -> None:
-    for probability in (0.4999999, 0.5, 0.5000001, 0.8999999, 0.1000001, 0.0, 1.0):
-        verdict = worker.handler._verdict(probability)
-        assert verdict["label"] == ("real" if verdict["probability_real"] >= 0.5 else "fake")
-        assert (verdict["certainty"] == "high") == (verdict["confidence"] >= 0.9)
-
-
 def test_threads_are_shared_among_the_workers(archive: Path) -> None:
     cores = Worker(archive).handler.threads
     assert Worker(archive, handler={"threads": 3}).handler.threads == 3
