@@ -40,8 +40,8 @@ def index() -> str:
     return render_template(
         "admin/index.html",
         users=db.session.scalar(select(func.count()).select_from(User)),
-        labels=dict(db.session.execute(labels).tuples().all()),
-        statuses={status.value: count for status, count in db.session.execute(statuses).tuples()},
+        labels=dict(db.session.execute(labels).all()),
+        statuses={status.value: count for status, count in db.session.execute(statuses)},
         images=images,
         stored_bytes=stored_bytes,
     )
@@ -57,7 +57,7 @@ def users() -> str:
     page = db.paginate(found, per_page=PAGE_SIZE, max_per_page=PAGE_SIZE)
     shown = Detection.user_id.in_([user.id for user in page.items])
     counts = select(Detection.user_id, func.count()).where(shown).group_by(Detection.user_id)
-    uploads = dict(db.session.execute(counts).tuples().all())
+    uploads = dict(db.session.execute(counts).all())
     return render_template("admin/users.html", page=page, uploads=uploads, search=search)
 
 

@@ -73,14 +73,21 @@ def file_size(size: int) -> str:
     return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
 
 
+def day(time: datetime) -> str:
+    """Write a date for people."""
+    return f"{time:%d %b %Y}".lstrip("0")
+
+
 def moment(time: datetime) -> str:
     """Write a time for people."""
-    return f"{time:%d %b %Y, %H:%M} UTC".lstrip("0")
+    return f"{day(time)}, {time:%H:%M} UTC"
 
 
 def init_app(app: Flask) -> None:
     """Make the words available to the templates, and let browsers keep static files."""
-    app.jinja_env.filters.update(percent=percent, file_size=file_size, moment=moment, wording=wording)
+    app.jinja_env.filters.update(
+        percent=percent, file_size=file_size, day=day, moment=moment, wording=wording
+    )
     app.jinja_env.globals.update(CERTAINTY=CERTAINTY)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 

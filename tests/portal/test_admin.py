@@ -103,7 +103,7 @@ def test_deleting_a_user_deletes_the_data_and_ends_the_session(
 ) -> None:
     bob = add_user("bob")
     elsewhere = app.test_client()
-    Auth(elsewhere).login("bob")
+    Auth(elsewhere).enter("bob")
     upload(elsewhere)
     response = client.post(f"/admin/users/{bob}/delete", follow_redirects=True)
     assert "bob is deleted" in response.get_data(as_text=True)

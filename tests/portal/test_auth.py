@@ -165,7 +165,7 @@ def test_deleting_an_account_keeps_what_others_uploaded(
     upload(client)
     add_user("bob")
     bob = app.test_client()
-    Auth(bob).login("bob")
+    Auth(bob).enter("bob")
     upload(bob)
     client.post("/account/delete", data={"confirm": PASSWORD})
     with bob.get("/detections/2/image") as response:

@@ -13,7 +13,7 @@ from portal import judging, worker
 from portal.extensions import db
 from portal.models import Status
 from portal.worker import judge_next
-from tests.portal.conftest import VERDICT, FakeServing, detection, drawn, make_due, stored, upload
+from tests.portal.conftest import VERDICT, Auth, FakeServing, detection, drawn, make_due, stored, upload
 
 
 def waiting(client: FlaskClient, serving: FakeServing, number: int) -> None:
@@ -120,7 +120,7 @@ def test_uploads_and_deletions_at_once_never_lose_a_file(
 
     def add_and_delete(delete: bool) -> str:
         with app.test_client() as own:
-            own.post("/login", data={"name": "ada", "password": "correct horse battery"})
+            Auth(own).enter("ada")
             for _ in range(5):
                 location = upload(own, picture).location
                 if delete:
