@@ -1,6 +1,6 @@
 """Drawn images of two kinds that a network can tell apart, and a ResNet50 that costs no download."""
 
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,9 +10,12 @@ import torch
 from click.testing import CliRunner, Result
 from torchvision.models import resnet50
 
+from tests.support import ROOT
 from training.__main__ import main
+from training.checkpoint import restore
+from training.store import save_model
 
-Invoke = Callable[..., Result]
+BATCH = 6
 
 
 def draw(path: Path, label: int, seed: int, size: int = 96) -> None:
@@ -65,3 +68,59 @@ def csv(faces: Path) -> Path:
     path = faces / "data.csv"
     succeed("prepare", faces, "--csv", path)
     return path
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that all tests fill together."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def train_arguments(
+    csv: Path, backbone: Path, cache: Path, out: Path, epochs: int, *more: object
+) -> list[object]:
+    """Return the arguments of a small training run."""
+    paths = ["--csv", csv, "--backbone", backbone, "--cache", cache, "--out", out]
+    small = [
+        "--epochs",
+        epochs,
+        "--batch-size",
+        BATCH,
+        "--views",
+        1,
+        "--workers",
+        0,
+        "--learning-rate",
+        0.003,
+    ]
+    return ["train", *paths, *small, *more]
+
+
+@pytest.fixture(scope="session")
+def run(csv: Path, backbone: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the frozen recipe."""
+    out = tmp_path_factory.mktemp("run")
+    succeed(*train_arguments(csv, backbone, cache, out, 5))
+    return out
+
+
+@pytest.fixture(scope="session")
+def store(csv: Path, cache: Path, run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model store with that run's model: calibrated, exported and archived."""
+    folder = tmp_path_factory.mktemp("store")
+    detector, saved = restore(run / "best.ckpt")
+    card = {
+        "version": "3.1",
+        "calibration": {"method": "platt", "scale": 1.5, "bias": 0.25},
+        "certainty": [
+            {"name": "high", "confidence_from": 0.9, "observed_error": 0.01, "share_of_images": 0.5},
+            {"name": "low", "confidence_from": 0.5, "observed_error": 0.2, "share_of_images": 0.5},
+        ],
+        "metrics": {},
+        "training": saved["hyperparameters"] | {"history": saved["history"]},
+    }
+    save_model(detector, folder, card)
+    shutil.copy(ROOT / "model_store/model-config.yaml", folder)
+    succeed("export", "--store", folder)
+    succeed("archive", "--store", folder)
+    return folder
