@@ -1,6 +1,9 @@
 """`python -m training`: every step from a folder of pictures to the archive that TorchServe serves."""
 
-import training.cli_model  # noqa: F401  # adds its commands to the group
+# Each of these adds its commands to the group.
+import training.commands_fit
+import training.commands_judge
+import training.commands_store  # noqa: F401
 from training.cli import main
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from torch.fx.experimental.optimization import fuse
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from handler.preprocessing import decode, normalise, resize
-from training.data import DataError, Example, Images
+from training.cache_entry import Entry
+from training.data import Example, Images
 from training.model import FEATURES, Cut, Detector
 
 SHAPES: dict[Cut, tuple[int, ...]] = {"layer3": (14, 14, 1024), "pooled": (FEATURES,)}
@@ -53,9 +53,7 @@ class Cache:
         return target.read()
 
     @torch.inference_mode()
-    def _fill(
-        self, entry: "Entry", detector: Detector, source: Dataset[Example], start: Cut, cut: Cut
-    ) -> None:
+    def _fill(self, entry: Entry, detector: Detector, source: Dataset[Example], start: Cut, cut: Cut) -> None:
         memory = entry.open()
         done = entry.rows
         rest = Subset(source, range(done, len(memory)))
@@ -76,7 +74,7 @@ class Cache:
                 marked = done
             self.progress(f"{cut} of view {entry.path.name}", done, len(memory))
 
-    def _entry(self, detector: Detector, cut: Cut, images: Images) -> "Entry":
+    def _entry(self, detector: Detector, cut: Cut, images: Images) -> Entry:
         parts = [detector.stem] if cut == "layer3" else [detector.stem, detector.layer4]
         identity = [
             cut,
@@ -87,48 +85,6 @@ class Cache:
         ]
         key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:20]
         return Entry(self.folder / f"{cut}-{key}", (len(images), *SHAPES[cut]))
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One array on disk, with the number of rows that are done."""
-
-    path: Path
-    shape: tuple[int, ...]
-
-    @property
-    def rows(self) -> int:
-        """Return how many rows are computed."""
-        mark = self.path / "rows.json"
-        return int(json.loads(mark.read_text())) if mark.exists() else 0
-
-    @property
-    def complete(self) -> bool:
-        """Return whether all rows are computed."""
-        return self.rows == self.shape[0]
-
-    def mark(self, rows: int) -> None:
-        """Note that so many rows are computed."""
-        (self.path / "rows.json").write_text(json.dumps(rows))
-
-    def open(self) -> "np.memmap[tuple[int, ...], np.dtype[np.float16]]":
-        """Open the array to be filled; raises DataError if the disk cannot hold it."""
-        file = self.path / "features.npy"
-        if self.rows:
-            return np.lib.format.open_memmap(file, mode="r+")
-        self.path.mkdir(parents=True, exist_ok=True)
-        needed = int(np.prod(self.shape)) * 2
-        if needed > shutil.disk_usage(self.path).free:
-            raise DataError(
-                f"The feature cache needs {needed / 1e9:.1f} GB at {self.path}, and the disk has less: use"
-                " fewer views, another --cache folder, or --no-cache."
-            )
-        return np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=self.shape)
-
-    def read(self) -> NDArray[np.float16]:
-        """Return the array, on disk."""
-        array: NDArray[np.float16] = np.load(self.path / "features.npy", mmap_mode="r")
-        return array
 
 
 class Maps(Dataset[Example]):

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from training.augment import augment
-from training.cache import Cache, Entry
+from training.cache import Cache
+from training.cache_entry import Entry
 from training.data import DataError, Images, read_csv, sample
 from training.hyperparameters import Augmentation
 from training.model import Detector, imagenet_backbone
