@@ -86,8 +86,9 @@ def portrait(number: int) -> bytes:
 def verdict(probability: float, number: int) -> httpx.Response:
     """Answer as TorchServe would, with a heatmap around a part of the face."""
     confidence = max(probability, 1 - probability)
+    # The middle of the drawn face lies in column 3, row 2.5 of the grid.
     grid = [
-        [max(0.0, 1 - ((x - 3 - number % 2) ** 2 + (y - 2 - number % 3) ** 2) / 5) for x in range(7)]
+        [max(0.0, 1 - ((x - 3) ** 2 + (y - 1.8 - number % 3 / 2) ** 2) / 4) for x in range(7)]
         for y in range(7)
     ]
     return httpx.Response(
