@@ -46,7 +46,7 @@ class Serving:
 
     def __init__(self, state: Path, model_store: Path, **settings: str) -> None:
         """Choose free ports; start() starts the server."""
-        inference, management, metrics, grpc, grpc_management = _free_ports(5)
+        inference, management, metrics, grpc, grpc_management = free_ports(5)
         self.inference_url = f"http://127.0.0.1:{inference}"
         self.management_url = f"http://127.0.0.1:{management}"
         self.metrics_url = f"http://127.0.0.1:{metrics}"
@@ -103,7 +103,7 @@ class Serving:
                 env=os.environ | self._settings,
                 stdout=console,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  # no other thread forks here
+                preexec_fn=die_with_parent,  # noqa: PLW1509  # no other thread forks here
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
@@ -178,7 +178,8 @@ def launch(model_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield start
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """Return ports of this machine that nobody listens on."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:
@@ -186,7 +187,8 @@ def _free_ports(number: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Have this process, about to become another program, stopped when the test run ends for any reason."""
     # A test run that is killed cannot clean up, and must leave no server behind either.
     set_parent_death_signal = 1
     if sys.platform == "linux":
