@@ -10,7 +10,7 @@ export PORT
 
 STORE := model_store
 ARCHIVE_INPUTS := $(STORE)/deepfake.safetensors $(STORE)/model.json $(STORE)/model-config.yaml \
-	$(wildcard handler/*.py) training/archive.py training/export.py training/model.py
+	$(wildcard handler/*.py) training/archive.py training/export.py training/model.py training/store.py
 
 .NOTPARALLEL:
 
@@ -34,8 +34,11 @@ format: .venv/dev.stamp  ## Put the code into the project's style
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-train: .venv/run.stamp  ## Say how to train a model of your own
-	@$(BIN)/python -m training --help
+train: .venv/run.stamp  ## Train on the pictures below DATA=folder, and put the model into the model store
+	@test -n "$(DATA)" || { echo "Say where the pictures are: make train DATA=folder" >&2; exit 1; }
+	$(BIN)/python -m training prepare "$(DATA)"
+	$(BIN)/python -m training train
+	$(BIN)/python -m training calibrate
 
 mar: $(STORE)/deepfake.mar  ## Build the archive that TorchServe loads
 
