@@ -17,7 +17,7 @@ Level = dict[str, Any]
 
 # The largest share of wrong verdicts that a level's name may stand for, on the validation split.
 TARGETS = (("high", 0.05), ("moderate", 0.15))
-# A share of fewer images says little.
+# The share of wrong verdicts among fewer images says little.
 FEWEST_IMAGES = 50
 
 
@@ -34,10 +34,18 @@ def logits(tail: Tail, batches: Batches) -> tuple[Floats, NDArray[np.int64]]:
 def platt(logit: Floats, label: NDArray[np.int64]) -> tuple[float, float]:
     """Return the scale and bias that make sigmoid(scale * logit + bias) fit the labels best.
 
-    Platt, "Probabilistic outputs for support vector machines", 1999, without the smoothing of the targets.
-    Raises DataError if a higher logit goes with fewer real images.
+    Platt, "Probabilistic outputs for support vector machines", 1999, with its smoothed targets, which keep
+    the scale finite where the classes are separated. Raises DataError if a higher logit goes with fewer real
+    images.
     """
-    fitted = LogisticRegression(C=np.inf).fit(logit[:, None], label)
+    real = int(label.sum())
+    target = np.where(label == 1, (real + 1) / (real + 2), 1 / (len(label) - real + 2))
+    # The library takes no soft targets: every image counts as real by its target, and as fake by the rest.
+    fitted = LogisticRegression(C=np.inf).fit(
+        np.concatenate([logit, logit])[:, None],
+        np.repeat([1, 0], len(logit)),
+        sample_weight=np.concatenate([target, 1 - target]),
+    )
     scale, bias = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
     if scale <= 0:
         raise DataError(
@@ -50,7 +58,7 @@ def certainty_levels(probability: Floats, label: NDArray[np.int64]) -> list[Leve
     """Return the levels, highest first, each with its lower bound and its share of wrong verdicts.
 
     A level reaches as far down as its share of wrong verdicts stays within its target; where no bound
-    achieves that, it begins where the share is smallest.
+    achieves that, it begins where the share is smallest. A level of fewer than FEWEST_IMAGES is left out.
     """
     confidence = np.maximum(probability, 1 - probability)
     wrong = (probability >= 0.5) != (label == 1)
@@ -58,12 +66,13 @@ def certainty_levels(probability: Floats, label: NDArray[np.int64]) -> list[Leve
     upper = np.inf
     for name, target in TARGETS:
         bound = _lower_bound(confidence, wrong, upper, target)
-        levels.append(_level(name, bound, confidence, wrong, upper))
-        upper = bound
+        if bound is not None:
+            levels.append(_level(name, bound, confidence, wrong, upper))
+            upper = bound
     return [*levels, _level("low", 0.5, confidence, wrong, upper)]
 
 
-def _lower_bound(confidence: Floats, wrong: NDArray[np.bool_], upper: float, target: float) -> float:
+def _lower_bound(confidence: Floats, wrong: NDArray[np.bool_], upper: float, target: float) -> float | None:
     bounds: Sequence[float] = [round(0.5 + 0.01 * step, 2) for step in range(1, 50)]
     shares = {}
     for bound in bounds:
@@ -71,7 +80,7 @@ def _lower_bound(confidence: Floats, wrong: NDArray[np.bool_], upper: float, tar
         if inside.sum() >= FEWEST_IMAGES:
             shares[bound] = float(wrong[inside].mean())
     if not shares:
-        raise DataError(f"The validation split has too few images for a level of {FEWEST_IMAGES}.")
+        return None
     within = [bound for bound, share in shares.items() if share <= target]
     return min(within) if within else min(shares, key=lambda bound: shares[bound])
 

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from tests.training.conftest import invoke, succeed
 from training.calibrate import certainty_levels, platt
+from training.checkpoint import restore
 from training.data import DataError
 from training.metrics import calibration_error, evaluate
+from training.store import load
 
 
 def test_figures_of_a_known_case() -> None:
@@ -68,6 +71,26 @@ def test_levels_are_honest_where_the_target_is_out_of_reach() -> None:
     rng = np.random.default_rng(2)
     high, _, _ = certainty_levels(rng.random(2000), rng.integers(0, 2, 2000))
     assert high["observed_error"] > 0.05
+
+
+def test_levels_that_too_few_images_support_are_left_out() -> None:
+    [low] = certainty_levels(np.array([0.01, 0.99, 0.98]), np.array([0, 1, 1]))
+    assert (low["name"], low["confidence_from"], low["observed_error"]) == ("low", 0.5, 0)
+
+
+def test_calibrate_puts_the_checkpoint_into_the_store(
+    csv: Path, cache: Path, run: Path, tmp_path: Path
+) -> None:
+    arguments = [run / "best.ckpt", "--csv", csv, "--cache", cache, "--store", tmp_path, "--version", "7.2"]
+    succeed("calibrate", *arguments)
+    detector, card = load(tmp_path)
+    trained, saved = restore(run / "best.ckpt")
+    for name, tensor in trained.state_dict().items():
+        assert torch.allclose(detector.state_dict()[name], tensor, rtol=1e-3, atol=1e-7), name
+    assert card["version"] == "7.2"
+    assert detector.scale.item() == pytest.approx(card["calibration"]["scale"])
+    assert card["training"]["history"] == saved["history"]
+    assert [level["name"] for level in card["certainty"]] == ["low"]
 
 
 def test_evaluation_of_a_checkpoint_a_module_and_an_archive(
