@@ -104,14 +104,8 @@ def test_make_run_starts_everything_and_stops_it_again(clone: Clone, number: sig
     terminal = clone.start()
     assert ("password:" in clone.output.read_text()) == first
     assert httpx.get(f"http://127.0.0.1:{clone.port}/health").status_code == 200
-    running = "\n".join(clone.processes())
-    for part in (
-        "gunicorn",
-        "flask --app portal worker",
-        "org.pytorch.serve.ModelServer",
-        "model_service_worker",
-    ):
-        assert part in running
+    parts = ("gunicorn", "flask --app portal worker", "org.pytorch.serve.ModelServer", "model_service_worker")
+    clone.wait(lambda: all(any(part in each for each in clone.processes()) for part in parts))
 
     os.killpg(terminal.pid, number)
     terminal.wait(60)
