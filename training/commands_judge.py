@@ -83,7 +83,8 @@ def predict(context: click.Context, images: tuple[Path, ...], store: Path, as_js
 
 
 def _table(split: str, metrics: Metrics) -> Table:
-    header, *rows = cells(metrics)
+    # A column for each source: a row of a dozen figures would not fit a terminal.
+    header, *rows = zip(*cells(metrics), strict=True)
     table = Table(*header, title=split)
     for row in rows:
         table.add_row(*row)
