@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.stack.browser import launch_browser
-from tests.stack.conftest import Serving, free_ports
+from tests.stack.conftest import Serving, die_with_parent, free_ports
 from tests.support import CHINA, FLOWER, ROOT
 
 PASSWORD = "correct horse battery"
@@ -28,7 +28,14 @@ COMPLETION_MS = 90_000  # the worker's longest pause, and a little more
 @contextmanager
 def process(*command: str | Path, environment: dict[str, str], log: Path) -> Iterator[None]:
     with log.open("ab") as output:
-        running = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        running = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            preexec_fn=die_with_parent,  # noqa: PLW1509  # no other thread forks here
+        )
         try:
             yield
         finally:
