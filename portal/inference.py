@@ -18,6 +18,11 @@ from flask import Flask, current_app
 from portal.config import Settings
 
 CONNECT_SECONDS = 2.0
+# A PNG of one black pixel: the least that can be judged.
+ONE_PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63600000000200"
+    "0148afa4710000000049454e44ae426082"
+)
 # A key this close to its end is renewed before it is used.
 RENEWAL_MARGIN = timedelta(minutes=5)
 # 503: no free worker or a full queue. 507: the device is out of memory. 404: the model is not registered, or
@@ -104,10 +109,11 @@ class Inference:
         return Verdict.parse(self._call("POST", f"/explanations/{self._model}", content=image))
 
     def check(self) -> None:
-        """Raise InferenceError unless TorchServe says that it is healthy."""
-        answer = self._call("GET", "/ping")
-        if not isinstance(answer, dict) or answer.get("status") != "Healthy":
-            raise Unavailable(f"TorchServe says that it is not healthy: {answer!r}")
+        """Raise InferenceError unless a verdict comes back; TorchServe may wait with it for its workers.
+
+        It calls itself healthy while they still load the model, so its own word is not enough.
+        """
+        self.judge(ONE_PIXEL)
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         key = self._fresh_key()

@@ -86,8 +86,6 @@ class FakeServing:
             return httpx.Response(200)
         if request.url.path == "/explanations/deepfake":
             self.judged.append(request.read())
-        elif request.url.path == "/ping":
-            return httpx.Response(200, json={"status": "Healthy"})
         return self.answer(request)
 
 

@@ -156,11 +156,11 @@ def test_without_a_whole_key_file_it_is_tried_later(
         client.judge(PHOTOGRAPH)
 
 
-def test_health_is_what_the_server_says(client: Inference, serving: FakeServing, settings: Settings) -> None:
+def test_serving_is_ready_once_it_gives_verdicts(client: Inference, serving: FakeServing) -> None:
     client.check()
-    unwell = httpx.MockTransport(lambda _: httpx.Response(200, json={"status": "Unhealthy"}))
-    with pytest.raises(Unavailable, match="not healthy"):
-        Inference(settings, unwell).check()
+    serving.fail(503)
+    with pytest.raises(Unavailable):
+        client.check()
 
 
 def test_nothing_listens(settings: Settings, tmp_path: Path) -> None:
