@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from portal import judging, worker
 from portal.extensions import db
+from portal.inference import ONE_PIXEL
 from portal.models import Status
 from portal.worker import judge_next
 from tests.portal.conftest import VERDICT, Auth, FakeServing, detection, drawn, make_due, stored, upload
@@ -144,11 +145,11 @@ def test_the_worker_judges_what_waits_and_says_when_serving_is_ready(
     waiting(client, serving, 3)
     make_due(app)
     stop = threading.Event()
-    verdicts = []
+    images = []
 
-    def answer(_: httpx.Request) -> httpx.Response:
-        verdicts.append(1)
-        if len(verdicts) == 3:
+    def answer(request: httpx.Request) -> httpx.Response:
+        images.append(request.content)
+        if sum(image != ONE_PIXEL for image in images) == 3:
             stop.set()
         return httpx.Response(200, json=VERDICT)
 
