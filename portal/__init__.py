@@ -8,9 +8,10 @@ import httpx
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import admin, auth, cli, detections, errors, faq, inference, pages, presentation, storage
+from portal import admin, auth, cli, detections, errors, faq, fetch, inference, pages, presentation, storage
 from portal.config import Settings
 from portal.extensions import csrf, db, limiter, login_manager, migrate, talisman
+from portal.outbound import Network
 
 # Everything comes from this server, and nothing is inline: `blob:` shows the chosen file before it is sent.
 CONTENT_SECURITY_POLICY = {
@@ -25,10 +26,14 @@ CONTENT_SECURITY_POLICY = {
 FORM_OVERHEAD_BYTES = 64_000
 
 
-def create_app(settings: Settings | None = None, transport: httpx.BaseTransport | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None,
+    transport: httpx.BaseTransport | None = None,
+    network: Network | None = None,
+) -> Flask:
     """Build the application from `settings`, or from the environment.
 
-    `transport` stands in for the network to TorchServe in tests.
+    In tests, `transport` stands in for the network to TorchServe, and `network` for the internet.
     """
     settings = settings or Settings.from_environment()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -56,6 +61,7 @@ def create_app(settings: Settings | None = None, transport: httpx.BaseTransport 
     )
     inference.init_app(app, settings, transport)
     storage.init_app(app, settings.upload_folder)
+    fetch.init_app(app, settings, network)
 
     presentation.init_app(app)
     errors.init_app(app)

@@ -48,16 +48,26 @@ class Settings:
     login_rate_limit: str = _setting("10 per minute; 100 per hour", "Sign-ins tried from one address.")
     register_rate_limit: str = _setting("20 per hour", "Registrations tried from one address.")
     rate_limit_storage: str = _setting("memory://", "Counts for the limits; memory:// is per process.")
+    fetch_by_url: bool = _setting(True, "Whether the server fetches images from addresses on the web.")
+    fetch_ports: str = _setting("80,443", "The ports that addresses named by users may have.")
+    fetch_seconds: float = _setting(15.0, "Seconds until fetching an image is given up.")
     admin_username: str = _setting("admin", "The first administrator, for create-admin.")
     admin_password: str = _setting("", "The first administrator's password; without one, it is random.")
 
     def __post_init__(self) -> None:
-        for name in ("max_upload_bytes", "max_image_pixels", "torchserve_timeout", "session_hours"):
+        for name in (
+            "max_upload_bytes",
+            "max_image_pixels",
+            "torchserve_timeout",
+            "session_hours",
+            "fetch_seconds",
+        ):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"{name.upper()} must be more than zero.")
         if not self.portal_url.startswith(("http://", "https://")):
             raise ConfigurationError("PORTAL_URL must start with http:// or https://.")
         self.sqlalchemy_url()
+        self.public_ports()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -88,6 +98,13 @@ class Settings:
             return url.set(database=str(Path(url.database).absolute()))
         raise ConfigurationError("DATABASE_URL must name an SQLite file or a PostgreSQL database.")
 
+    def public_ports(self) -> tuple[int, ...]:
+        """The ports that addresses named by users may have."""
+        try:
+            return tuple(int(port) for port in self.fetch_ports.split(","))
+        except ValueError as error:
+            raise ConfigurationError("FETCH_PORTS must be port numbers with commas between them.") from error
+
     def session_key(self) -> str:
         """The key that signs sessions: the setting, or one kept in var/secret_key."""
         return self.secret_key or kept_key(VAR / "secret_key")
@@ -106,6 +123,10 @@ def _value(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _parse(name: str, text: str, kind: Any) -> Any:
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ConfigurationError(f"{name} must be true or false, and is {text!r}.")
+        return text.lower() == "true"
     try:
         return kind(text)
     except ValueError as error:
