@@ -38,8 +38,8 @@ class Web(httpcore.NetworkBackend):
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        local_address: str | None = None,  # noqa: ARG002
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
         self.opened.append(f"{host}:{port}")
         return httpcore.SyncBackend().connect_tcp("127.0.0.1", self.port, timeout)
@@ -81,7 +81,7 @@ def local_web() -> Iterator[Web]:
     web = Web()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             web.requests.append((self.path, dict(self.headers), self.rfile.read(length)))
             try:
