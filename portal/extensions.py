@@ -27,7 +27,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {list[list[float]]: JSON}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {list[list[float]]: JSON, dict[str, Any]: JSON}
 
 
 db = SQLAlchemy(metadata=Base.metadata)

@@ -63,6 +63,8 @@ class User(UserMixin, Base):
     # What the session cookie holds: a new one ends every other session of this person.
     session_id: Mapped[str] = mapped_column(String(32), unique=True, default=_session_id)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    # Days until images and verdicts are deleted: None keeps them, 0 keeps the verdict without the image.
+    retention_days: Mapped[int | None]
 
     def get_id(self) -> str:
         """Return what identifies the session."""
@@ -84,6 +86,8 @@ class Image(Base):
     height: Mapped[int]
     size_bytes: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    # What portal.evidence found in the file; None until it is examined.
+    evidence: Mapped[dict[str, Any] | None]
 
 
 class Detection(Base):
@@ -92,6 +96,9 @@ class Detection(Base):
     __tablename__ = "detections"
     __table_args__ = (
         Index("ix_detections_user_id_id", "user_id", "id"),
+        Index("ix_detections_user_id_created_at", "user_id", "created_at"),
+        Index("ix_detections_user_id_filename", "user_id", "filename"),
+        Index("ix_detections_user_id_probability_real", "user_id", "probability_real"),
         Index("ix_detections_status_next_attempt_at", "status", "next_attempt_at"),
     )
 
@@ -99,6 +106,11 @@ class Detection(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     sha256: Mapped[str] = mapped_column(ForeignKey("images.sha256"), index=True)
     filename: Mapped[str] = mapped_column(String(255))
+    # Where the server fetched the image, if it was not uploaded.
+    source_url: Mapped[str | None] = mapped_column(Text)
+    # Whether this detection keeps the file in the storage; without it, only the verdict is left.
+    image_kept: Mapped[bool] = mapped_column(default=True)
+    note: Mapped[str] = mapped_column(Text, default="")
     status: Mapped[Status] = mapped_column(
         Enum(
             Status, native_enum=False, length=16, values_callable=lambda kind: [item.value for item in kind]
@@ -128,6 +140,32 @@ class Detection(Base):
         """Return what a program may want to know."""
         names = ("id", "filename", "status", "error", "label", "probability_real", "confidence", "certainty")
         return {name: getattr(self, name) for name in (*names, "model", "model_version")}
+
+
+class Share(Base):
+    """A link by which anybody can read the report of one detection, until it expires or is revoked."""
+
+    __tablename__ = "shares"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    detection_id: Mapped[int] = mapped_column(ForeignKey("detections.id", ondelete="CASCADE"), index=True)
+    # The link itself is shown once and kept nowhere.
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    detection: Mapped[Detection] = relationship()
+
+
+class ModelCard(Base):
+    """What a version of the model says of itself: how often it erred when it was measured."""
+
+    __tablename__ = "model_cards"
+
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[str] = mapped_column(String(32), primary_key=True)
+    card: Mapped[dict[str, Any]]
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
 class FaqEntry(Base):
