@@ -1,4 +1,4 @@
-"""The tables: who uses the portal, what they uploaded, what was judged, and the FAQ."""
+"""The tables: who uses the portal, what they uploaded, what was judged and disputed, and the FAQ."""
 
 import secrets
 from datetime import UTC, datetime
@@ -166,6 +166,45 @@ class ModelCard(Base):
     version: Mapped[str] = mapped_column(String(32), primary_key=True)
     card: Mapped[dict[str, Any]]
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class FeedbackStatus(StrEnum):
+    """Where a disputed verdict stands."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class Feedback(Base):
+    """What its owner says that a detection should have been; with it, administrators may see the image."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (Index("ix_feedback_status_id", "status", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    detection_id: Mapped[int] = mapped_column(ForeignKey("detections.id", ondelete="CASCADE"), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    claimed_label: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str] = mapped_column(Text, default="")
+    status: Mapped[FeedbackStatus] = mapped_column(
+        Enum(
+            FeedbackStatus,
+            name="feedback_status",
+            native_enum=False,
+            length=16,
+            values_callable=lambda kind: [item.value for item in kind],
+        ),
+        default=FeedbackStatus.OPEN,
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    reviewer_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    review_note: Mapped[str] = mapped_column(Text, default="")
+    reviewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    detection: Mapped[Detection] = relationship()
+    user: Mapped[User] = relationship(foreign_keys=user_id)
+    reviewer: Mapped[User | None] = relationship(foreign_keys=reviewer_id)
 
 
 class FaqEntry(Base):
