@@ -11,6 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_talisman import Talisman
 from flask_wtf import CSRFProtect
 from sqlalchemy import JSON, Engine, MetaData, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -36,6 +37,13 @@ login_manager = LoginManager()
 csrf = CSRFProtect()
 limiter = Limiter(get_remote_address)
 talisman = Talisman()
+
+
+def upsert(table: type[Base], values: dict[str, Any], changes: dict[str, Any]) -> Any:
+    """Return the statement that inserts a row, or makes `changes` to the one with the same primary key."""
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[db.engine.dialect.name]
+    keys = [column.name for column in table.__table__.primary_key]
+    return dialect.insert(table).values(values).on_conflict_do_update(index_elements=keys, set_=changes)
 
 
 @event.listens_for(Engine, "connect")

@@ -108,6 +108,18 @@ class Inference:
         """Ask for the verdict on the bytes of an image file; raises InferenceError."""
         return Verdict.parse(self._call("POST", f"/explanations/{self._model}", content=image))
 
+    def describe(self) -> dict[str, Any]:
+        """Ask the version in service for its name and its model.json; raises InferenceError."""
+        # The handler answers this header beside the images, so that the management key is not needed here.
+        headers = {"describe": "True"}
+        answer = self._call("POST", f"/predictions/{self._model}", content=b"describe", headers=headers)
+        try:
+            _ = answer["model"], answer["model_version"]
+            _ = [(str(level["name"]), float(level["observed_error"])) for level in answer["certainty"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadAnswer(f"TorchServe's description of the model lacks a field: {error!r}") from error
+        return cast(dict[str, Any], answer)
+
     def check(self) -> None:
         """Raise InferenceError unless a verdict comes back; TorchServe may wait with it for its workers.
 
@@ -146,7 +158,11 @@ class Inference:
         return str(_read_keys(self._keys)["inference"]["key"])
 
     def _send(self, method: str, url: str, key: str, **request: Any) -> Any:
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/octet-stream"}
+        headers = {
+            "Authorization": f"Bearer {key}",
+            "Content-Type": "application/octet-stream",
+            **request.pop("headers", {}),
+        }
         try:
             response = self._client.request(method, url, headers=headers, **request)
         except (

@@ -6,14 +6,13 @@ import random
 import time
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from flask import current_app
-from sqlalchemy import CursorResult, delete, exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, exists, select, update
 
-from portal import images
-from portal.extensions import db
+from portal import cards, evidence, images
+from portal.extensions import db, upsert
 from portal.inference import BadAnswer, BadImage, Unavailable, inference
 from portal.models import Detection, Image, Status, User, now
 from portal.storage import storage
@@ -23,31 +22,39 @@ logger = logging.getLogger(__name__)
 BACK_OFF_SECONDS = 2.0
 BACK_OFF_LIMIT_SECONDS = 60.0
 UNEXPLAINED = (
-    "The detector gave an answer that the portal does not understand. Your image is kept; "
-    "the details are in the log for whoever runs this portal."
+    "The detector gave an answer that the portal does not understand. "
+    "The details are in the log for whoever runs this portal."
 )
 
 
-def submit(user: User, filename: str, data: bytes) -> Detection:
-    """Check and store an upload, and judge it if serving answers; raises images.Unusable."""
+def submit(
+    user: User, filename: str, data: bytes, *, source_url: str | None = None, wait: bool = True
+) -> Detection:
+    """Check and store an image; judge it if serving answers, or leave that to a worker.
+
+    Raises images.Unusable. `source_url` is where the image was fetched, if it was; without `wait`, the
+    detection stays pending until a worker takes it.
+    """
     facts = images.check(data, current_app.config["MAX_IMAGE_PIXELS"])
     sha256 = hashlib.sha256(data).hexdigest()
-    values = asdict(facts) | {"sha256": sha256, "size_bytes": len(data), "created_at": now()}
+    known = db.session.get(Image, sha256)
+    found = {"evidence": evidence.of(known) if known else evidence.examine(data)}
+    values = asdict(facts) | {"sha256": sha256, "size_bytes": len(data), "created_at": now()} | found
     # The row is locked until the commit, so that nobody deletes the file between its writing and its use.
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[db.engine.dialect.name]
-    statement = dialect.insert(Image).values(values)
-    db.session.execute(statement.on_conflict_do_update(index_elements=["sha256"], set_={"sha256": sha256}))
+    db.session.execute(upsert(Image, values, found))
     storage().write(sha256, data)
     detection = Detection(
         user_id=user.id,
         sha256=sha256,
         filename=filename,
-        attempts=1,
-        next_attempt_at=now() + _lease(),
+        source_url=source_url,
+        attempts=1 if wait else 0,
+        next_attempt_at=now() + (_lease() if wait else timedelta()),
     )
     db.session.add(detection)
     db.session.commit()
-    judge(detection)
+    if wait:
+        judge(detection)
     return detection
 
 
@@ -97,7 +104,24 @@ def judge(detection: Detection) -> None:
         .values(outcome)
         .execution_options(synchronize_session=False)
     )
+    retention = select(User.retention_days).join(Detection).where(Detection.id == ours)
+    if "status" in outcome and db.session.scalar(retention) == 0:
+        _forget_image(ours, sha256)
     db.session.commit()
+    if "model" in outcome:
+        cards.remember_version(outcome["model"], outcome["model_version"])
+
+
+def again(detection: Detection) -> Detection:
+    """Judge the image of a detection anew, as a further detection: its verdict stays as it was."""
+    copied = {name: getattr(detection, name) for name in ("user_id", "sha256", "filename", "source_url")}
+    further = Detection(**copied, attempts=1, next_attempt_at=now() + _lease())
+    # Whoever deletes the image meanwhile waits, or has done it already.
+    db.session.execute(select(Image.sha256).where(Image.sha256 == detection.sha256).with_for_update())
+    db.session.add(further)
+    db.session.commit()
+    judge(further)
+    return further
 
 
 def retry(detection: Detection) -> None:
@@ -108,9 +132,9 @@ def retry(detection: Detection) -> None:
     judge(detection)
 
 
-def remove(detection: Detection) -> None:
-    """Delete a detection, and its file unless another detection needs it."""
-    _remove_all([detection])
+def remove(*detections: Detection) -> None:
+    """Delete detections, and their files unless other detections need them."""
+    _remove_all(list(detections))
     db.session.commit()
 
 
@@ -122,17 +146,32 @@ def remove_user(user: User) -> None:
 
 def _remove_all(detections: list[Detection]) -> None:
     hashes = sorted({detection.sha256 for detection in detections})
-    # The locks, always taken in the same order, make whoever else uses or deletes these files wait.
-    db.session.execute(
-        select(Image.sha256).where(Image.sha256.in_(hashes)).order_by(Image.sha256).with_for_update()
-    )
+    _lock(hashes)
     for detection in detections:
         db.session.delete(detection)
     db.session.flush()
     for sha256 in hashes:
-        unused = delete(Image).where(Image.sha256 == sha256, ~exists().where(Detection.sha256 == sha256))
-        if cast(CursorResult[Any], db.session.execute(unused)).rowcount:
-            storage().remove(sha256)
+        _remove_unused(sha256)
+
+
+def _forget_image(detection_id: int, sha256: str) -> None:
+    _lock([sha256])
+    db.session.execute(update(Detection).where(Detection.id == detection_id).values(image_kept=False))
+    _remove_unused(sha256)
+
+
+def _lock(hashes: list[str]) -> None:
+    # Always taken in the same order, the locks make whoever else uses or deletes these files wait.
+    db.session.execute(
+        select(Image.sha256).where(Image.sha256.in_(hashes)).order_by(Image.sha256).with_for_update()
+    )
+
+
+def _remove_unused(sha256: str) -> None:
+    of_this_image = exists().where(Detection.sha256 == sha256)
+    db.session.execute(delete(Image).where(Image.sha256 == sha256, ~of_this_image))
+    if not db.session.scalar(select(of_this_image.where(Detection.image_kept))):
+        storage().remove(sha256)
 
 
 def _lease() -> timedelta:

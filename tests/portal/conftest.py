@@ -39,6 +39,17 @@ VERDICT = {
     "heatmap": {"method": "grad-cam", "grid": [[0.0, 0.5], [1.0, 0.25]]},
 }
 
+CARD = {
+    "model": "deepfake",
+    "model_version": "1.0",
+    "certainty": [
+        {"name": "high", "confidence_from": 0.9, "observed_error": 0.04},
+        {"name": "moderate", "confidence_from": 0.7, "observed_error": 0.17},
+        {"name": "low", "confidence_from": 0.5, "observed_error": 0.38},
+    ],
+    "metrics": {},
+}
+
 
 class FakeServing:
     """What TorchServe would answer: hand `transport` to create_app, and change `answer` as a test needs."""
@@ -47,6 +58,7 @@ class FakeServing:
         """Write a key file as TorchServe does at start."""
         self.key_file = key_file
         self.answer: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(200, json=VERDICT)
+        self.card: dict[str, Any] = CARD
         self.judged: list[bytes] = []
         self.renewals = 0
         self.keys = {"inference": "inference-0", "API": "api"}
@@ -86,6 +98,8 @@ class FakeServing:
             return httpx.Response(200)
         if request.url.path == "/explanations/deepfake":
             self.judged.append(request.read())
+        elif request.headers.get("describe") == "True":
+            return httpx.Response(200, json=self.card)
         return self.answer(request)
 
 

@@ -1,0 +1,54 @@
+"""What the model says of itself, kept for each version, so that an old verdict is read by its own figures."""
+
+import logging
+
+from sqlalchemy import select
+
+from portal.extensions import db, upsert
+from portal.inference import InferenceError, inference
+from portal.models import Detection, ModelCard, now
+
+logger = logging.getLogger(__name__)
+
+
+def remember() -> ModelCard:
+    """Ask the version in service for its card, and keep it; raises InferenceError."""
+    card = inference().describe()
+    model, version = str(card["model"]), str(card["model_version"])
+    values = {"card": card, "seen_at": now()}
+    db.session.execute(upsert(ModelCard, {"model": model, "version": version} | values, values))
+    db.session.commit()
+    return db.session.get_one(ModelCard, (model, version), populate_existing=True)
+
+
+def remember_version(model: str, version: str) -> None:
+    """Keep the card of a version that has just judged, unless it is known; without it, less can be said."""
+    known = select(ModelCard.version).where(ModelCard.model == model, ModelCard.version == version)
+    if db.session.scalar(known) is not None:
+        return
+    try:
+        remember()
+    except InferenceError as error:
+        logger.warning("The card of %s %s is not known yet: %s", model, version, error)
+
+
+def of(detection: Detection) -> ModelCard | None:
+    """Return the card of the version that judged a detection."""
+    if detection.model is None or detection.model_version is None:
+        return None
+    return db.session.get(ModelCard, (detection.model, detection.model_version))
+
+
+def newest(model: str) -> ModelCard | None:
+    """Return the card of the version that was last seen in service."""
+    seen = select(ModelCard).where(ModelCard.model == model).order_by(ModelCard.seen_at.desc())
+    return db.session.scalar(seen.limit(1))
+
+
+def observed_error(detection: Detection) -> float | None:
+    """How often verdicts of this certainty were wrong when the model was measured, in [0, 1]."""
+    card = of(detection)
+    levels = card.card["certainty"] if card else []
+    return next(
+        (float(each["observed_error"]) for each in levels if each["name"] == detection.certainty), None
+    )
