@@ -8,7 +8,23 @@ import httpx
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from portal import admin, auth, cli, detections, errors, faq, fetch, inference, pages, presentation, storage
+from portal import (
+    admin,
+    auth,
+    cli,
+    detections,
+    errors,
+    faq,
+    fetch,
+    history,
+    inference,
+    pages,
+    presentation,
+    privacy,
+    reports,
+    storage,
+    uploads,
+)
 from portal.config import Settings
 from portal.extensions import csrf, db, limiter, login_manager, migrate, talisman
 from portal.outbound import Network
@@ -48,6 +64,7 @@ def create_app(
     db.init_app(app)
     migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"))
     login_manager.init_app(app)
+    uploads.init_app(app)
     csrf.init_app(app)
     limiter.init_app(app)
     talisman.init_app(
@@ -65,7 +82,7 @@ def create_app(
 
     presentation.init_app(app)
     errors.init_app(app)
-    for feature in (pages, auth, detections, faq, admin):
+    for feature in (pages, auth, uploads, detections, history, reports, privacy, faq, admin):
         app.register_blueprint(feature.blueprint)
     cli.init_app(app, settings)
     return app
@@ -81,6 +98,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True},
         MAX_CONTENT_LENGTH=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
         MAX_UPLOAD_BYTES=settings.max_upload_bytes,
+        MAX_BATCH_BYTES=settings.max_batch_bytes,
         MAX_IMAGE_PIXELS=settings.max_image_pixels,
         TORCHSERVE_TIMEOUT=settings.torchserve_timeout,
         PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
@@ -91,5 +109,6 @@ def _configure(app: Flask, settings: Settings) -> None:
         RATELIMIT_STORAGE_URI=settings.rate_limit_storage,
         LOGIN_RATE_LIMIT=settings.login_rate_limit,
         REGISTER_RATE_LIMIT=settings.register_rate_limit,
+        FETCH_RATE_LIMIT=settings.fetch_rate_limit,
         SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365),  # static files carry their version in the address
     )

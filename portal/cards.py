@@ -1,6 +1,7 @@
 """What the model says of itself, kept for each version, so that an old verdict is read by its own figures."""
 
 import logging
+from typing import Any
 
 from sqlalchemy import select
 
@@ -52,3 +53,28 @@ def observed_error(detection: Detection) -> float | None:
     return next(
         (float(each["observed_error"]) for each in levels if each["name"] == detection.certainty), None
     )
+
+
+def figures(card: ModelCard) -> list[dict[str, Any]]:
+    """Return what was measured on each split: images, accuracy on real and on fake ones, and ROC AUC."""
+    found = []
+    for split, measured in card.card.get("metrics", {}).items():
+        overall = measured["overall"]
+        kept = {key: overall[key] for key in ("accuracy_real", "accuracy_fake", "roc_auc")}
+        found.append({"split": split, "images": sum(overall["images"].values()), **kept})
+    return found
+
+
+def sentence(figure: dict[str, Any]) -> str:
+    """Put the figures of one split into words."""
+    words = "{images} images: {real} of the real and {fake} of the fake ones recognised, ROC AUC {auc}"
+    return words.format(
+        images=figure["images"],
+        real=_share(figure["accuracy_real"]),
+        fake=_share(figure["accuracy_fake"]),
+        auc="n/a" if figure["roc_auc"] is None else f"{figure['roc_auc']:.3f}",
+    )
+
+
+def _share(value: float | None) -> str:
+    return "n/a" if value is None else f"{value * 100:.1f} %"

@@ -37,6 +37,7 @@ class Settings:
     upload_folder: Path = _setting(UPLOADS, "Where uploaded images are kept.")  # noqa: RUF009
     max_upload_bytes: int = _setting(20_000_000, "The largest image file; TorchServe has its own limit.")
     max_image_pixels: int = _setting(50_000_000, "The most pixels an image may have.")
+    max_batch_bytes: int = _setting(200_000_000, "The most that one form with many images may send.")
     torchserve_inference_url: str = _setting("http://127.0.0.1:8080", "TorchServe's inference address.")
     torchserve_management_url: str = _setting("http://127.0.0.1:8081", "Where the inference key is renewed.")
     torchserve_key_file: Path = _setting(KEY_FILE, "TorchServe's keys.")  # noqa: RUF009
@@ -51,6 +52,7 @@ class Settings:
     fetch_by_url: bool = _setting(True, "Whether the server fetches images from addresses on the web.")
     fetch_ports: str = _setting("80,443", "The ports that addresses named by users may have.")
     fetch_seconds: float = _setting(15.0, "Seconds until fetching an image is given up.")
+    fetch_rate_limit: str = _setting("60 per minute", "Images that one user has fetched.")
     admin_username: str = _setting("admin", "The first administrator, for create-admin.")
     admin_password: str = _setting("", "The first administrator's password; without one, it is random.")
 

@@ -1,10 +1,11 @@
 """The forms that people fill in, with the rules for each field."""
 
 from flask_wtf import FlaskForm
-from flask_wtf.file import FileField, FileRequired
-from wtforms import PasswordField, StringField, TextAreaField
+from flask_wtf.file import FileRequired, MultipleFileField
+from wtforms import PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, EqualTo, Length, Regexp
 
+from portal.feedback import NOTE_LENGTH
 from portal.models import NAME_LENGTH, QUESTION_LENGTH
 
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 10, 128
@@ -64,9 +65,44 @@ class DeleteForm(FlaskForm):
 
 
 class UploadForm(FlaskForm):
-    """An image to be judged."""
+    """Images to be judged."""
 
-    image = FileField("Image", [FileRequired("Choose an image first.")])
+    image = MultipleFileField("Images", [FileRequired("Choose an image first.")])
+
+
+class AddressForm(FlaskForm):
+    """The address of an image on the web."""
+
+    url = StringField("Address of an image", [DataRequired("Enter the address of an image first.")])
+
+
+class NoteForm(FlaskForm):
+    """What one wants to remember about an image."""
+
+    note = TextAreaField("Note", [Length(max=NOTE_LENGTH, message="This is too long.")])
+
+
+class DisputeForm(FlaskForm):
+    """What an image is, in contradiction to its verdict, and how one knows."""
+
+    label = RadioField(
+        "This image is",
+        [DataRequired("Say whether the image is real or fake.")],
+        choices=[("real", "real"), ("fake", "fake")],
+    )
+    reason = TextAreaField("How do you know?", [Length(max=NOTE_LENGTH, message="This is too long.")])
+
+
+class RetentionForm(FlaskForm):
+    """How long images and verdicts are kept."""
+
+    days = SelectField("Keep my images and verdicts")
+
+
+class ShareForm(FlaskForm):
+    """How long a link to a report works."""
+
+    days = SelectField("The link works for")
 
 
 class FaqForm(FlaskForm):

@@ -94,6 +94,15 @@ def heatmap(grid: list[list[float]]) -> bytes:
     return out.getvalue()
 
 
+def overlay(picture: bytes, grid: list[list[float]]) -> bytes:
+    """Lay the heatmap of a grid over a picture, for where a page cannot: a JPEG of the picture's size."""
+    base = Image.open(io.BytesIO(picture)).convert("RGBA")
+    base.alpha_composite(Image.open(io.BytesIO(heatmap(grid))).resize(base.size, Image.Resampling.BICUBIC))
+    out = io.BytesIO()
+    base.convert("RGB").save(out, "JPEG", quality=88)
+    return out.getvalue()
+
+
 def _colour(value: float) -> tuple[int, ...]:
     for (low, dark), (high, bright) in pairwise(_HEAT):
         if value <= high:

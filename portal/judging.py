@@ -106,7 +106,7 @@ def judge(detection: Detection) -> None:
     )
     retention = select(User.retention_days).join(Detection).where(Detection.id == ours)
     if "status" in outcome and db.session.scalar(retention) == 0:
-        _forget_image(ours, sha256)
+        forget_image(ours, sha256)
     db.session.commit()
     if "model" in outcome:
         cards.remember_version(outcome["model"], outcome["model_version"])
@@ -144,6 +144,13 @@ def remove_user(user: User) -> None:
     db.session.execute(delete(User).where(User.id == user.id).execution_options(synchronize_session=False))
 
 
+def forget_image(detection_id: int, sha256: str) -> None:
+    """Keep a detection without its image, and delete that unless another one keeps it; the caller commits."""
+    _lock([sha256])
+    db.session.execute(update(Detection).where(Detection.id == detection_id).values(image_kept=False))
+    _remove_unused(sha256)
+
+
 def _remove_all(detections: list[Detection]) -> None:
     hashes = sorted({detection.sha256 for detection in detections})
     _lock(hashes)
@@ -152,12 +159,6 @@ def _remove_all(detections: list[Detection]) -> None:
     db.session.flush()
     for sha256 in hashes:
         _remove_unused(sha256)
-
-
-def _forget_image(detection_id: int, sha256: str) -> None:
-    _lock([sha256])
-    db.session.execute(update(Detection).where(Detection.id == detection_id).values(image_kept=False))
-    _remove_unused(sha256)
 
 
 def _lock(hashes: list[str]) -> None:

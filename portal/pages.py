@@ -7,9 +7,8 @@ from flask_login import current_user
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from portal.detections import recent
 from portal.extensions import db
-from portal.forms import UploadForm
+from portal.uploads import upload_page
 
 blueprint = Blueprint("pages", __name__)
 
@@ -19,7 +18,7 @@ def home() -> str:
     """Say what Unmask is to a visitor; let a user upload."""
     if not current_user.is_authenticated:
         return render_template("landing.html")
-    return render_template("detections/upload.html", form=UploadForm(), recent=recent(current_user))
+    return upload_page()
 
 
 @blueprint.get("/health")

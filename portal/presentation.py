@@ -7,6 +7,8 @@ from typing import Any
 
 from flask import Flask
 
+from portal import cards
+from portal.findings import cautions, findings
 from portal.models import Detection, Status
 
 
@@ -42,6 +44,13 @@ CERTAINTY = {
     "low": "When the model was measured, verdicts like this were wrong too often to rely on.",
 }
 
+LIMITS = (
+    "It is an estimate by a model that compared this picture with thousands of real and manipulated faces.",
+    "It is no proof. It cannot know who took the picture, when, or whether the caption is true.",
+    "It says nothing of pictures without a face, of edits outside the face, or of generators newer than the "
+    "model. Whether there is a face in the picture is not checked.",
+)
+
 
 def wording(detection: Detection) -> Wording:
     """Put a detection into words; a verdict of low certainty is no verdict."""
@@ -61,6 +70,14 @@ def percent(probability: float) -> str:
     if 0.99 < probability < 1:
         return "over 99 %"
     return f"{probability * 100:.0f} %"
+
+
+def of_hundred(error: float) -> str:
+    """Say how often verdicts were wrong, from a share in [0, 1]."""
+    wrong = round(error * 100)
+    if wrong == 0:
+        return "When measured, wrong in fewer than 1 of 100 such cases."
+    return f"When measured, wrong in about {wrong} of 100 such cases."
 
 
 def file_size(size: int) -> str:
@@ -86,9 +103,17 @@ def moment(time: datetime) -> str:
 def init_app(app: Flask) -> None:
     """Make the words available to the templates, and let browsers keep static files."""
     app.jinja_env.filters.update(
-        percent=percent, file_size=file_size, day=day, moment=moment, wording=wording
+        percent=percent,
+        file_size=file_size,
+        day=day,
+        moment=moment,
+        wording=wording,
+        of_hundred=of_hundred,
+        findings=findings,
+        cautions=cautions,
+        figures=cards.figures,
     )
-    app.jinja_env.globals.update(CERTAINTY=CERTAINTY)
+    app.jinja_env.globals.update(CERTAINTY=CERTAINTY, LIMITS=LIMITS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     @app.url_defaults

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select
 
 from portal import judging
 from portal.extensions import db
-from portal.models import Detection, Share, User, now
+from portal.models import Detection, Share, Status, User, now
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,16 @@ def enforce() -> int:
     if removed:
         logger.info("%d detections are deleted: their time is over", removed)
     return removed
+
+
+def forget_images(user: User) -> None:
+    """Delete the stored images of all of a user's detections that are judged; the verdicts stay."""
+    judged = select(Detection.id, Detection.sha256).where(
+        Detection.user_id == user.id, Detection.image_kept, Detection.status != Status.PENDING
+    )
+    for detection_id, sha256 in db.session.execute(judged).all():
+        judging.forget_image(detection_id, sha256)
+        db.session.commit()
 
 
 def _remove_older(user_id: int, age: timedelta) -> int:

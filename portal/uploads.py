@@ -1,59 +1,168 @@
-"""Taking images from people: one they had judged before is recognised instead of judged twice."""
+"""Sending images: one or many as files, or one by its address; as pages, or as JSON for the script."""
 
-import hashlib
-from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from flask import (
+    Blueprint,
+    Flask,
+    abort,
+    current_app,
+    flash,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_login import current_user, login_required
+from werkzeug.datastructures import FileStorage
+from werkzeug.wrappers import Response
 
-from portal import cards, judging
-from portal.extensions import db
-from portal.inference import InferenceError
-from portal.models import Detection, Status, User
+from portal import fetch, images, recognition
+from portal.detections import recent
+from portal.errors import wants_json
+from portal.extensions import limiter
+from portal.forms import AddressForm, UploadForm
+from portal.models import Detection
+from portal.presentation import file_size, moment, wording
+from portal.recognition import Taken
 
+blueprint = Blueprint("uploads", __name__, url_prefix="/detections")
 
-@dataclass(frozen=True)
-class Taken:
-    """The detection for an image that was sent; `is_known` if it is from an earlier time."""
-
-    detection: Detection
-    is_known: bool
-
-
-def take(user: User, filename: str, data: bytes, source_url: str | None = None, wait: bool = True) -> Taken:
-    """Return the verdict that this user's same image has already, or have it judged; see judging.submit.
-
-    It is judged anew when another version of the model is in service by now, or when it failed before.
-    """
-    known = earlier(user, hashlib.sha256(data).hexdigest())
-    if known is not None and not _outdated(known):
-        return Taken(known, True)
-    return Taken(judging.submit(user, filename, data, source_url=source_url, wait=wait), False)
-
-
-def earlier(user: User, sha256: str) -> Detection | None:
-    """Return the newest detection of this image by this user that has a verdict or waits for one."""
-    same = select(Detection).where(
-        Detection.sha256 == sha256, Detection.user_id == user.id, Detection.status != Status.FAILED
-    )
-    if user.retention_days != 0:
-        same = same.where(Detection.image_kept)  # who keeps images now shall get this one back
-    return db.session.scalar(same.order_by(Detection.id.desc()).limit(1))
+FILENAME_LENGTH = 255
+Page = str | Response | tuple[Any, int]
 
 
-def others(detection: Detection) -> list[Detection]:
-    """Return the other detections of the same image by the same user, newest first."""
-    same = select(Detection).where(
-        Detection.sha256 == detection.sha256,
-        Detection.user_id == detection.user_id,
-        Detection.id != detection.id,
-    )
-    return list(db.session.scalars(same.order_by(Detection.id.desc())))
+class _Refused(ValueError):
+    """A file that was not taken: why, and the status that says so."""
+
+    def __init__(self, message: str, status: int = 422) -> None:
+        super().__init__(message)
+        self.status = status
 
 
-def _outdated(detection: Detection) -> bool:
-    if detection.status is Status.PENDING:
-        return False
+@blueprint.post("")
+@login_required
+def create() -> Page:
+    """Take one image and judge it, or take many and leave them to the worker."""
+    form = UploadForm()
+    if not form.validate_on_submit():
+        return _refuse(UploadForm(formdata=None), "image", _Refused(_first_error(form)))
+    files = form.image.data
+    if len(files) > 1:
+        return _take_many(files)
     try:
-        return cards.remember().version != detection.model_version
-    except InferenceError:
-        return False  # nothing could judge it now
+        taken = _take(files[0], wait=True)
+    except _Refused as error:
+        if error.status == 413 and not wants_json() and not isinstance(error.__cause__, images.Unusable):
+            abort(413)
+        return _refuse(form, "image", error)
+    return _answer(taken)
+
+
+@blueprint.post("/url")
+@login_required
+@limiter.limit(lambda: current_app.config["FETCH_RATE_LIMIT"], key_func=lambda: f"user {current_user.id}")
+def from_url() -> Page:
+    """Fetch an image from the address of it, and judge it."""
+    fetcher = fetch.fetcher() or abort(404)
+    form = AddressForm()
+    if not form.validate_on_submit():
+        return _refuse(form, "url", _Refused(_first_error(form)))
+    try:
+        fetched = fetcher.fetch(form.url.data)
+        taken = recognition.take(current_user, display_name(fetched.name), fetched.data, fetched.url)
+    except (fetch.NotFetched, images.Unusable) as error:
+        return _refuse(form, "url", _Refused(str(error), _status(error)))
+    return _answer(taken)
+
+
+def upload_page(form: UploadForm | None = None, address_form: AddressForm | None = None) -> str:
+    """Return the page on which images are sent."""
+    return render_template(
+        "detections/upload.html",
+        form=form or UploadForm(formdata=None),
+        address_form=address_form or AddressForm(formdata=None),
+        by_address=fetch.fetcher() is not None,
+        recent=recent(current_user),
+    )
+
+
+def display_name(filename: str | None) -> str:
+    """Return a file's name to be shown; it is never used as a path."""
+    name = (filename or "").replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(character for character in name if character.isprintable())[:FILENAME_LENGTH] or "image"
+
+
+def _take(upload: FileStorage, wait: bool) -> Taken:
+    limit = current_app.config["MAX_UPLOAD_BYTES"]
+    data = upload.read(limit + 1)
+    if len(data) > limit:
+        raise _Refused(f"This file is too large: the limit is {file_size(limit)}.", 413)
+    try:
+        return recognition.take(current_user, display_name(upload.filename), data, wait=wait)
+    except images.Unusable as error:
+        raise _Refused(str(error), _status(error)) from error
+
+
+def _take_many(files: list[FileStorage]) -> Page:
+    taken, refused = [], []
+    for upload in files:
+        try:
+            taken.append(_take(upload, wait=False))
+        except _Refused as error:
+            refused.append((display_name(upload.filename), str(error)))
+    for name, problem in refused:
+        flash(f"{name}: {problem}", "error")
+    if not taken:
+        return upload_page(), 422
+    known = sum(each.is_known for each in taken)
+    flash(f"Images taken: {len(taken)}. Of these, checked before: {known}.", "success")
+    return redirect(url_for("history.index"), 303)
+
+
+def _answer(taken: Taken) -> Page:
+    address = url_for("detections.show", detection_id=taken.detection.id)
+    if wants_json():
+        return jsonify(as_json(taken.detection, taken.is_known)), 200 if taken.is_known else 201
+    if taken.is_known:
+        when = moment(taken.detection.created_at)
+        flash(f"You checked this very image before, on {when}. This is what was found then.", "info")
+    return redirect(address, 303)
+
+
+def as_json(detection: Detection, is_known: bool = False) -> dict[str, Any]:
+    """Return what the upload page shows of a detection."""
+    words = wording(detection)
+    return detection.as_dict() | {
+        "state": detection.status,
+        "kind": words.kind,
+        "title": words.title,
+        "known": is_known,
+        "url": url_for("detections.show", detection_id=detection.id),
+    }
+
+
+def _refuse(form: Any, field: str, error: _Refused) -> Page:
+    if wants_json():
+        return jsonify(status=error.status, title="This image was not taken", detail=str(error)), error.status
+    form[field].errors = [str(error)]
+    is_upload = isinstance(form, UploadForm)
+    return upload_page(form if is_upload else None, None if is_upload else form), error.status
+
+
+def _first_error(form: Any) -> str:
+    return str(next(iter(form.errors.values()))[0])
+
+
+def _status(error: ValueError) -> int:
+    return 413 if isinstance(error, (images.TooManyPixels, fetch.TooLarge)) else 422
+
+
+def init_app(app: Flask) -> None:
+    """Let those who are signed in send many files in one request; the form's checks come after this."""
+
+    @app.before_request
+    def allow_many_files() -> None:
+        if request.endpoint == "uploads.create" and current_user.is_authenticated:
+            request.max_content_length = app.config["MAX_BATCH_BYTES"]

@@ -1,0 +1,170 @@
+"""The report on one detection as a PDF, with the same words as the page."""
+
+import io
+from datetime import datetime
+from typing import Any
+
+from fpdf import FPDF
+from fpdf.enums import WrapMode, XPos, YPos
+
+from portal import cards, images
+from portal.findings import cautions, findings
+from portal.models import Detection, ModelCard
+from portal.presentation import CERTAINTY, LIMITS, file_size, moment, of_hundred, percent, wording
+from portal.storage import storage
+
+MARGIN = 18
+PICTURE_HEIGHT = 70.0
+INK, MUTED, LINE = (21, 23, 28), (86, 92, 104), (220, 220, 214)
+TONES = {"fake": (179, 38, 26), "real": (11, 107, 93), "uncertain": (125, 82, 0)}
+# The fonts that every reader of PDF has know Latin letters only.
+_PLAIN = str.maketrans("“”", '""')
+
+
+def report(
+    detection: Detection,
+    evidence: dict[str, Any] | None,
+    card: ModelCard | None,
+    observed_error: float | None,
+    printed_at: datetime,
+) -> bytes:
+    """Write the report; letters that are not Latin, as in a file's name, become question marks."""
+    page = _Page(printed_at)
+    page.heading(f"Report on {detection.filename}", 18)
+    _verdict(page, detection, observed_error)
+    _pictures(page, detection)
+    _facts(page, detection)
+    for caution in cautions(evidence):
+        page.paragraph(f"Caution: {caution.title}. {caution.text}", INK)
+    page.heading("What the file tells")
+    for finding in findings(evidence):
+        page.paragraph(finding.title, INK, bold=True)
+        page.facts(finding.details)
+        page.paragraph(f"{finding.shows} {finding.limits}")
+    _model(page, detection, card)
+    page.heading("What this report does not say")
+    for limit in LIMITS:
+        page.paragraph(limit)
+    return bytes(page.output())
+
+
+class _Page(FPDF):
+    def __init__(self, printed_at: datetime) -> None:
+        super().__init__(format="A4")
+        self._printed_at = moment(printed_at)
+        self.set_margin(MARGIN)
+        self.set_auto_page_break(True, MARGIN)
+        self.set_title("Unmask report")
+        self.set_creation_date(printed_at)
+        self.add_page()
+
+    def footer(self) -> None:
+        self.set_y(-MARGIN + 4)
+        self.set_font("Helvetica", size=8)
+        self.set_text_color(*MUTED)
+        text = f"Unmask, {self._printed_at}. A verdict is an estimate, not a proof. Page {self.page_no()}"
+        self.cell(0, 5, text, align="C")
+
+    def heading(self, text: str, size: int = 13) -> None:
+        """Write a heading."""
+        self.ln(3)
+        self.write_text(text, size, INK, bold=True)
+        self.ln(1)
+
+    def paragraph(self, text: str, colour: tuple[int, int, int] = MUTED, bold: bool = False) -> None:
+        """Write a paragraph."""
+        self.write_text(text, 10, colour, bold)
+        self.ln(1)
+
+    def facts(self, rows: Any) -> None:
+        """Write names and values, a line for each."""
+        for name, value in rows:
+            self.set_font("Helvetica", size=9)
+            self.set_text_color(*MUTED)
+            self.cell(45, 5, _latin(name))
+            self.set_text_color(*INK)
+            self.multi_cell(
+                0, 5, _latin(str(value)), new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode=WrapMode.CHAR
+            )
+        self.ln(1)
+
+    def write_text(self, text: str, size: int, colour: tuple[int, int, int], bold: bool) -> None:
+        """Write text over the full width."""
+        self.set_font("Helvetica", "B" if bold else "", size)
+        self.set_text_color(*colour)
+        self.multi_cell(0, size * 0.5, _latin(text), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+
+def _verdict(page: _Page, detection: Detection, observed_error: float | None) -> None:
+    words = wording(detection)
+    page.write_text(words.title, 24, TONES[words.kind], bold=True)
+    page.ln(1)
+    page.paragraph(words.summary, INK)
+    real = detection.probability_real or 0.0
+    left, top, width = page.l_margin, page.get_y() + 1, page.epw
+    page.set_fill_color(*LINE)
+    page.rect(left, top + 1, width, 2, "F")
+    page.set_fill_color(*TONES[words.kind])
+    page.rect(left + width * min(real, 0.5), top + 1, width * abs(real - 0.5), 2, "F")
+    page.ellipse(left + width * real - 2, top, 4, 4, "F")
+    page.set_y(top + 6)
+    page.facts([("Probability", f"{percent(1 - real)} fake, {percent(real)} real")])
+    certainty = (
+        f"{str(detection.certainty).capitalize()} certainty. {CERTAINTY.get(detection.certainty or '', '')}"
+    )
+    page.paragraph(certainty if observed_error is None else f"{certainty} {of_hundred(observed_error)}", INK)
+
+
+def _pictures(page: _Page, detection: Detection) -> None:
+    if not detection.image_kept:
+        page.paragraph("The image itself is not stored; its SHA-256 below identifies it.")
+        return
+    preview = storage().derived(detection.sha256, "preview.webp", images.preview).read_bytes()
+    shown = [images.overlay(preview, [[0.0]])]
+    if detection.heatmap:
+        shown.append(images.overlay(preview, detection.heatmap))
+    top, gap = page.get_y() + 2, 6
+    width = (page.epw - gap) / 2
+    for number, picture in enumerate(shown):
+        page.image(
+            io.BytesIO(picture),
+            page.l_margin + number * (width + gap),
+            top,
+            width,
+            PICTURE_HEIGHT,
+            keep_aspect_ratio=True,
+        )
+    page.set_y(top + PICTURE_HEIGHT + 2)
+    page.paragraph("Left: the image. Right: red regions counted most for this verdict.")
+
+
+def _facts(page: _Page, detection: Detection) -> None:
+    image = detection.image
+    page.heading("File")
+    rows = [
+        ("Name", detection.filename),
+        ("Image", f"{image.format}, {image.width} x {image.height}, {file_size(image.size_bytes)}"),
+        ("SHA-256", detection.sha256),
+        ("Uploaded", moment(detection.created_at)),
+        ("Judged", moment(detection.judged_at) if detection.judged_at else ""),
+        ("Fetched from", detection.source_url or ""),
+        ("Note", detection.note),
+    ]
+    page.facts((name, value) for name, value in rows if value)
+
+
+def _model(page: _Page, detection: Detection, card: ModelCard | None) -> None:
+    page.heading("Model")
+    rows = [("Model", f"{detection.model}, version {detection.model_version}")]
+    if card is not None:
+        rows.append(("SHA-256 of weights", str(card.card.get("weights_sha256", ""))))
+        rows += [
+            (f"{level['name'].capitalize()} certainty", of_hundred(float(level["observed_error"])))
+            for level in card.card["certainty"]
+        ]
+        rows += [(each["split"], cards.sentence(each)) for each in cards.figures(card)]
+    page.facts(rows)
+
+
+def _latin(text: str) -> str:
+    return text.translate(_PLAIN).encode("latin-1", "replace").decode("latin-1")
