@@ -23,6 +23,7 @@ from portal.errors import wants_json
 from portal.extensions import db
 from portal.forms import DisputeForm, NoteForm
 from portal.models import Detection, Status, User
+from portal.presentation import as_json
 from portal.storage import storage
 
 blueprint = Blueprint("detections", __name__, url_prefix="/detections")
@@ -37,7 +38,7 @@ def show(detection_id: int) -> str | Response:
     """Show a verdict, or how far it is."""
     detection = mine(detection_id)
     if wants_json():
-        return jsonify(detection.as_dict() | {"state": detection.status})
+        return jsonify(as_json(detection))
     return _page(detection)
 
 

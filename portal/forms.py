@@ -3,6 +3,7 @@
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileRequired, MultipleFileField
 from wtforms import PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, EqualTo, Length, Regexp
 
 from portal.feedback import NOTE_LENGTH
@@ -88,7 +89,7 @@ class DisputeForm(FlaskForm):
     label = RadioField(
         "This image is",
         [DataRequired("Say whether the image is real or fake.")],
-        choices=[("real", "real"), ("fake", "fake")],
+        choices=[SelectChoice("real", "real"), SelectChoice("fake", "fake")],
     )
     reason = TextAreaField("How do you know?", [Length(max=NOTE_LENGTH, message="This is too long.")])
 

@@ -49,9 +49,10 @@ SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
 @login_required
 def index() -> str | Response:
     """List one's detections that match the search."""
+    pending = _own().where(Detection.status == Status.PENDING)
+    waiting = db.session.scalar(select(func.count()).select_from(pending.subquery()))
     if wants_json():
-        pending = _own().where(Detection.status == Status.PENDING)
-        return jsonify(state=str(db.session.scalar(select(func.count()).select_from(pending.subquery()))))
+        return jsonify(state=str(waiting))
     sort = request.args.get("sort", "newest")
     size = request.args.get("size", PAGE_SIZES[0], type=int)
     found = _matching().order_by(*SORTS.get(sort, SORTS["newest"]))
@@ -59,7 +60,9 @@ def index() -> str | Response:
         found, per_page=size if size in PAGE_SIZES else PAGE_SIZES[0], max_per_page=PAGE_SIZES[-1]
     )
     chosen = {key: value for key, value in request.args.items() if value and key != "page"}
-    return render_template("detections/index.html", page=page, chosen=chosen, sizes=PAGE_SIZES)
+    return render_template(
+        "detections/index.html", page=page, chosen=chosen, sizes=PAGE_SIZES, waiting=waiting
+    )
 
 
 @blueprint.post("/selection")

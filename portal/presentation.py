@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
+from flask import Flask, url_for
 
 from portal import cards
 from portal.findings import cautions, findings
@@ -98,6 +98,18 @@ def day(time: datetime) -> str:
 def moment(time: datetime) -> str:
     """Write a time for people."""
     return f"{day(time)}, {time:%H:%M} UTC"
+
+
+def as_json(detection: Detection) -> dict[str, Any]:
+    """Return what the pages' scripts need to know of a detection."""
+    words = wording(detection)
+    address = url_for("detections.show", detection_id=detection.id)
+    return detection.as_dict() | {
+        "state": detection.status,
+        "kind": words.kind,
+        "title": words.title,
+        "url": address,
+    }
 
 
 def init_app(app: Flask) -> None:

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, flash, redirect, render_template, send_fi
 from flask_login import current_user, login_required
 from sqlalchemy import select
 from werkzeug.wrappers import Response as WerkzeugResponse
+from wtforms.fields.choices import SelectChoice
 
 from portal import history, retention
 from portal.extensions import db
@@ -86,9 +87,9 @@ def _write(file: IO[bytes], user: User) -> None:
 def _form(**values: str) -> RetentionForm:
     form = RetentionForm(**values)
     form.days.choices = [
-        (KEEP, "until I delete them"),
-        *((str(days), _days(days)) for days in retention.DAYS),
-        ("0", "the verdict only: delete the image as soon as it is judged"),
+        SelectChoice(KEEP, "until I delete them"),
+        *(SelectChoice(str(days), _days(days)) for days in retention.DAYS),
+        SelectChoice("0", "the verdict only: delete the image as soon as it is judged"),
     ]
     return form
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, flash, make_response, redirect, re
 from flask_login import login_required
 from sqlalchemy import or_, select
 from werkzeug.wrappers import Response as WerkzeugResponse
+from wtforms.fields.choices import SelectChoice
 
 from portal import images, pdf
 from portal.detections import facts, heatmap_of, mine, picture
@@ -112,7 +113,7 @@ def _done(detection: Detection) -> Detection:
 
 def _share_form() -> ShareForm:
     form = ShareForm()
-    form.days.choices = list(SHARE_DAYS.items())
+    form.days.choices = [SelectChoice(days, text) for days, text in SHARE_DAYS.items()]
     return form
 
 

@@ -23,8 +23,7 @@ from portal.detections import recent
 from portal.errors import wants_json
 from portal.extensions import limiter
 from portal.forms import AddressForm, UploadForm
-from portal.models import Detection
-from portal.presentation import file_size, moment, wording
+from portal.presentation import as_json, file_size, moment
 from portal.recognition import Taken
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/detections")
@@ -124,23 +123,11 @@ def _take_many(files: list[FileStorage]) -> Page:
 def _answer(taken: Taken) -> Page:
     address = url_for("detections.show", detection_id=taken.detection.id)
     if wants_json():
-        return jsonify(as_json(taken.detection, taken.is_known)), 200 if taken.is_known else 201
+        return jsonify(as_json(taken.detection) | {"known": taken.is_known}), 200 if taken.is_known else 201
     if taken.is_known:
         when = moment(taken.detection.created_at)
         flash(f"You checked this very image before, on {when}. This is what was found then.", "info")
     return redirect(address, 303)
-
-
-def as_json(detection: Detection, is_known: bool = False) -> dict[str, Any]:
-    """Return what the upload page shows of a detection."""
-    words = wording(detection)
-    return detection.as_dict() | {
-        "state": detection.status,
-        "kind": words.kind,
-        "title": words.title,
-        "known": is_known,
-        "url": url_for("detections.show", detection_id=detection.id),
-    }
 
 
 def _refuse(form: Any, field: str, error: _Refused) -> Page:

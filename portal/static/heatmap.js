@@ -1,5 +1,6 @@
-// Lets the reader fade the heatmap in and out; without this script it can still be switched on and off.
+// Lets the reader fade the heatmap and enlarge the image; without this script the heatmap can be switched off.
 const heat = document.querySelector("[data-heat]");
+const stage = document.querySelector("[data-stage]");
 
 if (heat) {
   const slider = document.querySelector("[data-heat-slider]");
@@ -8,4 +9,44 @@ if (heat) {
   slider.hidden = false;
   opacity.addEventListener("input", apply);
   apply();
+}
+
+if (stage) {
+  const layers = stage.querySelector("[data-layers]");
+  const zoom = document.querySelector("[data-zoom]");
+  document.querySelector("[data-zoom-slider]").hidden = false;
+
+  const enlarge = (x, y) => {
+    const factor = Number(zoom.value) / 100;
+    const before = layers.getBoundingClientRect();
+    const share = [(x - before.left) / before.width, (y - before.top) / before.height];
+    if (factor === 1) {
+      layers.style.width = stage.style.height = "";
+    } else {
+      // The frame keeps its size, and what is too large for it scrolls.
+      stage.style.height ||= `${stage.clientHeight}px`;
+      layers.style.width ||= `${layers.clientWidth}px`;
+      layers.dataset.width ||= layers.clientWidth;
+      layers.style.width = `${layers.dataset.width * factor}px`;
+    }
+    stage.classList.toggle("enlarged", factor > 1);
+    const after = layers.getBoundingClientRect();
+    stage.scrollLeft += after.left + share[0] * after.width - x;
+    stage.scrollTop += after.top + share[1] * after.height - y;
+  };
+  const middle = () => {
+    const frame = stage.getBoundingClientRect();
+    return [frame.left + frame.width / 2, frame.top + frame.height / 2];
+  };
+  zoom.addEventListener("input", () => enlarge(...middle()));
+  stage.addEventListener("dblclick", (event) => {
+    zoom.value = zoom.value === "100" ? "300" : "100";
+    enlarge(event.clientX, event.clientY);
+  });
+  stage.addEventListener("keydown", (event) => {
+    if (event.key !== "+" && event.key !== "-") return;
+    event.preventDefault();
+    zoom.value = Number(zoom.value) + (event.key === "+" ? 50 : -50);
+    enlarge(...middle());
+  });
 }

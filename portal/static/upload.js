@@ -1,57 +1,88 @@
-// Shows the chosen file, refuses what is too large before it is sent, and says that the detector works.
+// Chosen, dropped, pasted and photographed images become rows of the queue; the form works without this.
+import { Queue } from "./queue.js";
+
 document.documentElement.classList.add("js");
 
 const form = document.querySelector("[data-upload]");
-const part = (name) => form.querySelector(`[data-${name}]`);
-const input = form.querySelector("input[type=file]");
-const drop = part("drop");
+const input = form.querySelector("[data-drop] input");
+const drop = form.querySelector("[data-drop]");
+const error = form.querySelector("[data-error]");
+const submit = form.querySelector("[data-submit]");
+const submitText = form.querySelector("[data-submit-text]");
+const addressForm = document.querySelector("[data-address]");
+const queue = new Queue(form, changed);
 
-function show(file) {
-  part("error").textContent = "";
-  drop.classList.toggle("chosen", Boolean(file));
-  drop.classList.remove("invalid");
-  const preview = part("preview");
-  if (preview.src) URL.revokeObjectURL(preview.src);
-  preview.hidden = true;
-  part("drop-icon").hidden = false;
-  if (!file) {
-    part("drop-title").textContent = "Choose an image, or drop it here";
-    return true;
-  }
-  part("drop-title").textContent = file.name;
-  part("drop-hint").textContent = `${(file.size / 1e6).toFixed(file.size < 1e5 ? 2 : 1)} MB. Choose again to replace it.`;
-  if (file.size > Number(form.dataset.maxBytes)) {
-    drop.classList.add("invalid");
-    part("error").textContent = `This file is too large: the limit is ${form.dataset.maxText}. Choose a smaller copy.`;
-    return false;
-  }
-  preview.onload = () => {
-    preview.hidden = false;
-    part("drop-icon").hidden = true;
-  };
-  preview.src = URL.createObjectURL(file);
-  return true;
+function changed() {
+  const number = queue.waiting;
+  submitText.textContent = number > 1
+    ? form.dataset.checkMany.replace("{number}", number) : form.dataset.checkOne;
+  submit.hidden = queue.size > 0 && number === 0;
+  form.classList.toggle("busy", queue.busy);
 }
 
-show(null);
-input.addEventListener("change", () => show(input.files[0]));
-for (const name of ["dragenter", "dragover"]) input.addEventListener(name, () => drop.classList.add("over"));
-for (const name of ["dragleave", "drop"]) input.addEventListener(name, () => drop.classList.remove("over"));
+function add(files) {
+  error.textContent = "";
+  drop.classList.remove("invalid");
+  for (const file of files) {
+    const tooLarge = file.size > Number(form.dataset.maxBytes);
+    queue.add({ file, name: file.name, problem: tooLarge ? form.dataset.tooLarge : "" });
+  }
+  if (files.length) submit.focus();
+}
+
+for (const field of [input, form.querySelector("[data-camera]")]) {
+  field.addEventListener("change", () => {
+    add([...field.files]);
+    field.value = "";
+  });
+}
 
 form.addEventListener("submit", (event) => {
-  if (input.files[0] && !show(input.files[0])) {
-    event.preventDefault();
-    return;
+  event.preventDefault();
+  if (queue.waiting) queue.start();
+  else {
+    drop.classList.add("invalid");
+    error.textContent = form.dataset.chooseFirst;
   }
-  form.classList.add("busy");
-  part("submit").disabled = true;
-  part("submit-text").textContent = "Checking…";
-  part("status").textContent = "The image is being sent and judged.";
 });
 
-// Coming back with the browser's button must not leave the form as it was when it was sent.
-window.addEventListener("pageshow", () => {
-  form.classList.remove("busy");
-  part("submit").disabled = false;
-  part("submit-text").textContent = "Check this image";
+addressForm?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const field = addressForm.querySelector("input[type=url]");
+  const url = field.value.trim();
+  if (!url) return field.focus();
+  field.value = "";
+  queue.add({ url, name: url });
+  queue.start();
+});
+
+// The whole page takes what is dropped: a near miss must not open the file instead.
+let depth = 0;
+const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+window.addEventListener("dragenter", (event) => {
+  if (carriesFiles(event)) drop.classList.toggle("over", ++depth > 0);
+});
+window.addEventListener("dragleave", (event) => {
+  if (carriesFiles(event)) drop.classList.toggle("over", --depth > 0);
+});
+window.addEventListener("dragover", (event) => {
+  if (carriesFiles(event)) event.preventDefault();
+});
+window.addEventListener("drop", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  depth = 0;
+  drop.classList.remove("over");
+  add([...event.dataTransfer.files]);
+});
+
+window.addEventListener("paste", (event) => {
+  const files = [...(event.clipboardData?.files ?? [])];
+  if (!files.length) return;
+  event.preventDefault();
+  add(files);
+});
+
+window.addEventListener("beforeunload", (event) => {
+  if (queue.busy) event.preventDefault();
 });
