@@ -7,6 +7,7 @@ with what it proves and what it does not.
 import io
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from PIL import Image as Pictures
@@ -25,8 +26,13 @@ VERSION = 1
 # The model takes 224 x 224 pixels: of a much smaller image, most of what it sees is interpolation.
 TINY_PIXELS = 128
 STRONG_COMPRESSION = 50
-# The luminance table of JPEG's annex K, by whose scaling the quality of libjpeg is defined, sums up to this.
-_STANDARD_TABLE_SUM = 3688
+# The luminance table of JPEG's annex K (ITU-T T.81, table K.1), by whose scaling libjpeg defines the quality.
+_STANDARD_TABLE = (
+    *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
+    *(14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62),
+    *(18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),
+    *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
+)
 # The longer and the shorter side of common screens of computers, phones and tablets.
 _SCREENS = {
     *((1280, 720), (1280, 800), (1366, 768), (1440, 900), (1536, 864), (1600, 900), (1680, 1050)),
@@ -94,15 +100,20 @@ def of(image: Image) -> dict[str, Any] | None:
 def jpeg_quality(image: Pictures.Image) -> int | None:
     """Estimate libjpeg's quality setting, 1 to 100, from the luminance table; None for other formats.
 
-    Exact for libjpeg's own tables up to rounding; an estimate for the tables of cameras and editors.
+    Exact for libjpeg's own tables; an estimate for those of cameras and editors.
     """
     tables = getattr(image, "quantization", None)
     if not tables:
         return None
-    # libjpeg scales the standard table by 50 / quality below 50, and by 2 - quality / 50 above.
-    scale: float = sum(tables[min(tables)]) / _STANDARD_TABLE_SUM
-    quality = 50 / scale if scale > 1 else 100 - 50 * scale
-    return max(1, min(100, round(quality)))
+    found = sum(tables[min(tables)])
+    return min(range(1, 101), key=lambda quality: abs(_table_sum(quality) - found))
+
+
+@cache
+def _table_sum(quality: int) -> int:
+    # As jpeg_quality_scaling and jpeg_add_quant_table in libjpeg's jcparam.c.
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return sum(max(1, min(255, (value * scale + 50) // 100)) for value in _STANDARD_TABLE)
 
 
 def _part(name: str, make: Callable[[], Any], unreadable: list[str]) -> Any:
