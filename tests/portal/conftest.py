@@ -74,6 +74,11 @@ class FakeServing:
         }
         self.key_file.write_text(json.dumps(keys))
 
+    def use_version(self, version: str) -> None:
+        """Put another version of the model into service."""
+        self.card = self.card | {"model_version": version}
+        self.answer = lambda _: httpx.Response(200, json=VERDICT | {"model_version": version})
+
     def fail(self, status: int, kind: str = "", message: str = "no") -> None:
         body = {"code": status, "type": kind, "message": message}
         self.answer = lambda _: httpx.Response(status, json=body)
