@@ -304,9 +304,9 @@ def make_due(app: Flask) -> None:
         db.session.commit()
 
 
-def drawn(kind: str, **options: Any) -> bytes:
-    """An image file of a format, with a drawing on it."""
-    image = Image.new("RGB", (120, 90), (190, 205, 230))
+def drawn(kind: str, number: int = 0, **options: Any) -> bytes:
+    """An image file of a format, with a drawing on it; each number gives another one."""
+    image = Image.new("RGB", (120, 90), (190, 205, 230 - number))
     ImageDraw.Draw(image).ellipse((40, 15, 80, 70), fill=(230, 190, 160))
     data = io.BytesIO()
     image.save(data, kind, **options)

@@ -238,16 +238,19 @@ def test_the_heatmap_is_transparent_where_nothing_counted(client: FlaskClient, a
 
 
 def test_deleting_removes_the_file_when_nobody_needs_it_any_more(
-    app: Flask, client: FlaskClient, ada: int
+    app: Flask, client: FlaskClient, ada: int, add_user: Callable[..., int]
 ) -> None:
+    add_user("bob")
+    other = app.test_client()
+    Auth(other).login("bob")
     upload(client)
-    upload(client)
+    upload(other)
     assert len(stored(app)) == 1
     client.get("/detections/1/thumbnail").close()
     client.post("/detections/1/delete")
     assert len(stored(app)) == 1
-    client.get("/detections/2/thumbnail").close()
-    client.post("/detections/2/delete")
+    other.get("/detections/2/thumbnail").close()
+    other.post("/detections/2/delete")
     assert [path for path in app.extensions["storage"].folder.rglob("*") if path.is_file()] == []
     assert client.get("/detections/2").status_code == 404
 
@@ -257,13 +260,13 @@ def test_the_file_name_is_shown_and_nothing_else(app: Flask, client: FlaskClient
     text = client.get("/detections/1").get_data(as_text=True)
     assert "<script>alert" not in text
     assert stored(app) == [detection(app).sha256]
-    upload(client, name="/pictures/face.jpg")
+    upload(client, drawn("JPEG"), name="/pictures/face.jpg")
     assert detection(app, 2).filename == "face.jpg"
 
 
 def test_history_is_paged_newest_first(client: FlaskClient, ada: int, serving: FakeServing) -> None:
     for number in range(13):
-        upload(client, drawn("PNG"), name=f"picture-{number}.png")
+        upload(client, drawn("PNG", number), name=f"picture-{number}.png")
     first, second = (client.get(f"/detections?page={page}").get_data(as_text=True) for page in (1, 2))
     assert first.index("picture-12.png") < first.index("picture-1.png")
     assert "picture-0.png" not in first

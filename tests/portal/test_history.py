@@ -100,7 +100,7 @@ def test_names_are_sorted(client: FlaskClient, past: None) -> None:
 
 def test_a_search_is_kept_from_page_to_page(client: FlaskClient, ada: int) -> None:
     for number in range(13):
-        upload(client, drawn("PNG", compress_level=number % 9 + 1) + bytes(number), f"face {number}.png")
+        upload(client, drawn("PNG", number), f"face {number}.png")
     first = unescape(client.get("/detections?q=face&sort=oldest").get_data(as_text=True))
     assert 'href="/detections?page=2&q=face&sort=oldest"' in first
     assert names(client, "q=face&sort=oldest&page=2") == ["face 12.png"]
@@ -113,7 +113,7 @@ def test_nothing_found_is_said_so(client: FlaskClient, past: None) -> None:
 
 def test_what_is_selected_is_deleted_with_its_files(app: Flask, client: FlaskClient, ada: int) -> None:
     for number in range(3):
-        upload(client, drawn("PNG") + bytes(number), f"{number}.png")
+        upload(client, drawn("PNG", number), f"{number}.png")
     response = client.post("/detections/selection", data={"action": "delete", "id": ["1", "3"]})
     assert response.location == "/detections"
     assert names(client, "") == ["1.png"]

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -19,8 +20,8 @@ from tests.portal.conftest import VERDICT, Auth, FakeServing, detection, drawn, 
 
 def waiting(client: FlaskClient, serving: FakeServing, number: int) -> None:
     serving.fail(503)
-    for _ in range(number):
-        upload(client, drawn("PNG"))
+    for each in range(number):
+        upload(client, drawn("PNG", each))
     serving.judged.clear()
     serving.recover()
 
@@ -115,21 +116,23 @@ def test_a_detection_deleted_while_it_is_judged_stays_deleted(
 
 
 def test_uploads_and_deletions_at_once_never_lose_a_file(
-    app: Flask, client: FlaskClient, ada: int, serving: FakeServing
+    app: Flask, client: FlaskClient, ada: int, add_user: Callable[..., int]
 ) -> None:
     picture = drawn("PNG")
+    for name in ("bob", "cem", "dan"):
+        add_user(name)
 
-    def add_and_delete(delete: bool) -> str:
+    def add_and_delete(name: str) -> str:
         with app.test_client() as own:
-            Auth(own).enter("ada")
+            Auth(own).enter(name)
             for _ in range(5):
                 location = upload(own, picture).location
-                if delete:
+                if name != "ada":
                     own.post(f"{location}/delete")
             return location
 
     with ThreadPoolExecutor(4) as pool:
-        kept = list(pool.map(add_and_delete, [True, False, True, True]))[1]
+        kept = next(pool.map(add_and_delete, ["ada", "bob", "cem", "dan"]))
     with client.get(f"{kept}/image") as response:
         assert response.status_code == 200
     assert len(stored(app)) == 1

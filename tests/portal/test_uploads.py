@@ -36,7 +36,7 @@ def history(client: FlaskClient) -> str:
 def test_many_files_are_taken_at_once_and_judged_by_the_worker(
     app: Flask, client: FlaskClient, ada: int, serving: FakeServing
 ) -> None:
-    files = [(drawn("PNG", compress_level=level), f"{level}.png") for level in range(1, 6)]
+    files = [(drawn("PNG", number), f"{number}.png") for number in range(5)]
     response = send(client, *files)
     assert (response.status_code, response.location) == (303, "/detections")  # type: ignore[attr-defined]
     assert serving.judged == []
@@ -68,7 +68,7 @@ def test_many_files_may_be_more_than_one_file_may_be(
     add_user("ada")
     client = make_app(max_batch_bytes=900_000).test_client()
     Auth(client).login("ada")
-    files = [(drawn("BMP") + bytes(n) * 30_000, f"{n}.bmp") for n in range(1, 9)]
+    files = [(drawn("BMP", number), f"{number}.bmp") for number in range(12)]
     assert send(client, *files).status_code == 303  # type: ignore[attr-defined]
     assert send(client, *files, *files, *files).status_code == 413  # type: ignore[attr-defined]
     visitor = make_app(max_batch_bytes=9_000_000).test_client()
