@@ -16,7 +16,6 @@ function changed() {
   const number = queue.waiting;
   submitText.textContent = number > 1
     ? form.dataset.checkMany.replace("{number}", number) : form.dataset.checkOne;
-  submit.hidden = queue.size > 0 && number === 0;
   form.classList.toggle("busy", queue.busy);
 }
 
