@@ -82,12 +82,17 @@ def examine(data: bytes) -> dict[str, Any]:
     }
 
 
+def is_current(found: dict[str, Any] | None) -> bool:
+    """Whether evidence is there, and was found by this version of the module."""
+    return found is not None and found["version"] >= VERSION
+
+
 def of(image: Image) -> dict[str, Any] | None:
     """Return the evidence of a stored image, examined now if it was not, or long ago; the caller commits.
 
     None if it never was and its bytes are gone.
     """
-    if image.evidence and image.evidence["version"] >= VERSION:
+    if is_current(image.evidence):
         return image.evidence
     try:
         data = storage().read(image.sha256)

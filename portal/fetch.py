@@ -98,7 +98,7 @@ class Fetcher:
             for chunk in response.iter_raw():
                 data += chunk
                 if len(data) > self.max_bytes:
-                    raise TooLarge(f"This file is too large: the limit is {file_size(self.max_bytes)}.")
+                    raise TooLarge(f"This file is too large. The limit is {file_size(self.max_bytes)}.")
             return Fetched(bytes(data), response.url.path.rsplit("/", 1)[-1], str(response.url))
 
 

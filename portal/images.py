@@ -94,10 +94,12 @@ def heatmap(grid: list[list[float]]) -> bytes:
     return out.getvalue()
 
 
-def overlay(picture: bytes, grid: list[list[float]]) -> bytes:
-    """Lay the heatmap of a grid over a picture, for where a page cannot: a JPEG of the picture's size."""
+def printed(picture: bytes, grid: list[list[float]] | None = None) -> bytes:
+    """Make a JPEG of a picture for paper, with the heatmap of a grid over it if one is given."""
     base = Image.open(io.BytesIO(picture)).convert("RGBA")
-    base.alpha_composite(Image.open(io.BytesIO(heatmap(grid))).resize(base.size, Image.Resampling.BICUBIC))
+    if grid is not None:
+        heat = Image.open(io.BytesIO(heatmap(grid)))
+        base.alpha_composite(heat.resize(base.size, Image.Resampling.BICUBIC))
     out = io.BytesIO()
     base.convert("RGB").save(out, "JPEG", quality=88)
     return out.getvalue()

@@ -37,8 +37,8 @@ def submit(
     """
     facts = images.check(data, current_app.config["MAX_IMAGE_PIXELS"])
     sha256 = hashlib.sha256(data).hexdigest()
-    known = db.session.get(Image, sha256)
-    found = {"evidence": evidence.of(known) if known else evidence.examine(data)}
+    known = db.session.scalar(select(Image.evidence).where(Image.sha256 == sha256))
+    found = {"evidence": known if evidence.is_current(known) else evidence.examine(data)}
     values = asdict(facts) | {"sha256": sha256, "size_bytes": len(data), "created_at": now()} | found
     # The row is locked until the commit, so that nobody deletes the file between its writing and its use.
     db.session.execute(upsert(Image, values, found))

@@ -120,9 +120,9 @@ def _pictures(page: _Page, detection: Detection) -> None:
         page.paragraph("The image itself is not stored; its SHA-256 below identifies it.")
         return
     preview = storage().derived(detection.sha256, "preview.webp", images.preview).read_bytes()
-    shown = [images.overlay(preview, [[0.0]])]
+    shown = [images.printed(preview)]
     if detection.heatmap:
-        shown.append(images.overlay(preview, detection.heatmap))
+        shown.append(images.printed(preview, detection.heatmap))
     top, gap = page.get_y() + 2, 6
     width = (page.epw - gap) / 2
     for number, picture in enumerate(shown):

@@ -53,15 +53,15 @@ def create() -> Page:
     try:
         taken = _take(files[0], wait=True)
     except _Refused as error:
-        if error.status == 413 and not wants_json() and not isinstance(error.__cause__, images.Unusable):
-            abort(413)
         return _refuse(form, "image", error)
     return _answer(taken)
 
 
 @blueprint.post("/url")
 @login_required
-@limiter.limit(lambda: current_app.config["FETCH_RATE_LIMIT"], key_func=lambda: f"user {current_user.id}")
+@limiter.limit(
+    lambda: current_app.config["FETCH_RATE_LIMIT"], key_func=lambda: f"user {current_user.get_id()}"
+)
 def from_url() -> Page:
     """Fetch an image from the address of it, and judge it."""
     fetcher = fetch.fetcher() or abort(404)
@@ -97,7 +97,9 @@ def _take(upload: FileStorage, wait: bool) -> Taken:
     limit = current_app.config["MAX_UPLOAD_BYTES"]
     data = upload.read(limit + 1)
     if len(data) > limit:
-        raise _Refused(f"This file is too large: the limit is {file_size(limit)}.", 413)
+        raise _Refused(
+            f"This file is too large. The limit is {file_size(limit)}: choose a smaller copy.", 413
+        )
     try:
         return recognition.take(current_user, display_name(upload.filename), data, wait=wait)
     except images.Unusable as error:

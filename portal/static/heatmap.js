@@ -21,11 +21,10 @@ if (stage) {
     const before = layers.getBoundingClientRect();
     const share = [(x - before.left) / before.width, (y - before.top) / before.height];
     if (factor === 1) {
-      layers.style.width = stage.style.height = "";
+      layers.style.width = stage.style.height = layers.dataset.width = "";
     } else {
       // The frame keeps its size, and what is too large for it scrolls.
       stage.style.height ||= `${stage.clientHeight}px`;
-      layers.style.width ||= `${layers.clientWidth}px`;
       layers.dataset.width ||= layers.clientWidth;
       layers.style.width = `${layers.dataset.width * factor}px`;
     }

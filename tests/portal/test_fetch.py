@@ -163,7 +163,7 @@ def test_a_file_beyond_the_limit_is_not_read_to_its_end(fetcher: Fetcher, web: W
     web.drip("/endless.jpg", 60)
     with pytest.raises(NotFetched, match=r"within 0\.3 seconds"):
         Fetcher((80,), 10**9, 0.3, web.network).fetch("http://example.test/endless.jpg")
-    with pytest.raises(TooLarge, match="limit is 3 bytes"):
+    with pytest.raises(TooLarge, match="The limit is 3 bytes"):
         Fetcher((80,), 3, 30, web.network).fetch("http://example.test/endless.jpg")
 
 

@@ -52,7 +52,7 @@ def test_of_many_files_the_bad_ones_are_refused_by_name(app: Flask, client: Flas
     send(client, (drawn("PNG"), "good.png"), (b"%PDF", "paper.pdf"), (b"\xff" * 300_001, "huge.jpg"))
     text = history(client)
     assert "paper.pdf: This is not an image" in text
-    assert "huge.jpg: This file is too large: the limit is 300 kB." in text
+    assert "huge.jpg: This file is too large. The limit is 300 kB" in text
     assert count(app) == 1
 
 
@@ -88,7 +88,7 @@ def test_a_script_gets_the_verdict_as_json(client: FlaskClient, ada: int) -> Non
     [
         (b"%PDF", 422, "This is not an image"),
         (PHOTOGRAPH[:50_000], 422, "This image is damaged"),
-        (b"\xff" * 300_001, 413, "the limit is 300 kB"),
+        (b"\xff" * 300_001, 413, "The limit is 300 kB"),
     ],
 )
 def test_a_script_learns_why_an_image_is_refused(
@@ -187,7 +187,7 @@ def test_an_image_is_fetched_by_its_address_and_judged(app: Flask, surfer: Flask
     [
         ("http://127.0.0.1/photo.jpg", "not a public address"),
         ("http://example.test:8081/models", "Port 8081 is not allowed"),
-        ("http://example.test/large.jpg", "the limit is 300 kB"),
+        ("http://example.test/large.jpg", "The limit is 300 kB"),
         ("http://example.test/text.txt", "This is not an image"),
         ("", "Enter the address of an image first."),
     ],

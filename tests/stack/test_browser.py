@@ -211,7 +211,7 @@ def test_the_keyboard_alone_suffices(visit: Callable[..., Page]) -> None:
     chooser = page.get_by_label("Choose an image")
     expect(chooser).to_be_focused()
     chooser.set_input_files(CHINA)
-    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Check this image")).to_be_focused()
     page.keyboard.press("Enter")
     expect_verdict(page)
 
