@@ -8,10 +8,8 @@ from flask import (
     abort,
     flash,
     jsonify,
-    make_response,
     redirect,
     render_template,
-    send_file,
     url_for,
 )
 from flask_login import current_user, login_required
@@ -23,8 +21,8 @@ from portal.errors import wants_json
 from portal.extensions import db
 from portal.forms import DisputeForm, NoteForm
 from portal.models import Detection, Status, User
+from portal.pictures import heatmap_of, picture
 from portal.presentation import as_json
-from portal.storage import storage
 
 blueprint = Blueprint("detections", __name__, url_prefix="/detections")
 
@@ -152,28 +150,6 @@ def facts(detection: Detection) -> dict[str, Any]:
         "card": cards.of(detection),
         "observed_error": cards.observed_error(detection),
     }
-
-
-def picture(detection: Detection, kind: str, make: Any) -> Response:
-    """Send a picture made from the stored image; 404 where the image is not kept."""
-    if not detection.image_kept:
-        abort(404)
-    path = storage().derived(detection.sha256, kind, make)
-    return _private(send_file(path, mimetype="image/webp", conditional=True))
-
-
-def heatmap_of(detection: Detection) -> Response:
-    """Send the heatmap of a detection; 404 where there is none."""
-    if detection.heatmap is None:
-        abort(404)
-    response = make_response(images.heatmap(detection.heatmap))
-    response.content_type = "image/png"
-    return _private(response)
-
-
-def _private(response: Response) -> Response:
-    response.headers["Cache-Control"] = "private, max-age=3600"
-    return response
 
 
 def _page(detection: Detection, **forms: Any) -> str:

@@ -1,9 +1,5 @@
 """Looking back: one's detections, searched, sorted, paged, selected; deleted or exported together."""
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -12,21 +8,15 @@ from flask_login import current_user, login_required
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from portal import judging
+from portal import exports, judging
 from portal.errors import wants_json
 from portal.extensions import db
 from portal.models import Detection, Status
-from portal.presentation import wording
 
 blueprint = Blueprint("history", __name__, url_prefix="/detections")
 
 PAGE_SIZES = (12, 48, 96)
-BATCH = 500
 EXPORTS = {"csv": "text/csv", "json": "application/json"}
-COLUMNS = (
-    *("id", "filename", "verdict", "status", "label", "probability_real", "confidence", "certainty"),
-    *("model", "model_version", "created_at", "judged_at", "sha256", "source_url", "note"),
-)
 _done = Detection.status == Status.DONE
 # What the page offers, by the words that stand in the address.
 VERDICTS: dict[str, ColumnElement[bool]] = {
@@ -92,48 +82,9 @@ def export(kind: str) -> Response:
     return _export(_matching(), kind)
 
 
-def rows(query: Select[Any]) -> Iterator[dict[str, Any]]:
-    """Return what is exported of each detection that a query selects, a batch at a time."""
-    last = 0
-    while True:
-        batch = db.session.scalars(query.where(Detection.id > last).order_by(Detection.id).limit(BATCH)).all()
-        if not batch:
-            return
-        for detection in batch:
-            values = {name: getattr(detection, name, None) for name in COLUMNS}
-            values["verdict"] = wording(detection).title
-            yield {
-                key: value.isoformat() if isinstance(value, datetime) else value
-                for key, value in values.items()
-            }
-        last = batch[-1].id
-        db.session.expunge_all()
-
-
-def as_csv(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Write rows as CSV; a text that a spreadsheet would calculate is made plain by an apostrophe."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS)
-    writer.writeheader()
-    for line in lines:
-        writer.writerow({key: _plain(value) for key, value in line.items()})
-        yield out.getvalue()
-        out.seek(0)
-        out.truncate()
-    yield out.getvalue()
-
-
-def as_json(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Write rows as a JSON array, one on each line."""
-    yield "["
-    for number, line in enumerate(lines):
-        yield (",\n" if number else "\n") + json.dumps(line, ensure_ascii=False)
-    yield "\n]\n"
-
-
 def _export(query: Select[Any], kind: str) -> Response:
-    lines = rows(query)
-    body = "".join(as_csv(lines) if kind == "csv" else as_json(lines))
+    lines = exports.rows(query)
+    body = "".join(exports.as_csv(lines) if kind == "csv" else exports.as_json(lines))
     response = Response(body, mimetype=EXPORTS[kind])
     response.headers["Content-Disposition"] = f"attachment; filename=unmask-history.{kind}"
     response.headers["Cache-Control"] = "no-store"
@@ -171,7 +122,3 @@ def _day(text: str | None) -> datetime | None:
         return datetime.combine(datetime.fromisoformat(text or "").date(), time(), UTC)
     except ValueError:
         return None
-
-
-def _plain(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value

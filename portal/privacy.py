@@ -12,7 +12,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as WerkzeugResponse
 from wtforms.fields.choices import SelectChoice
 
-from portal import history, retention
+from portal import exports, retention
 from portal.extensions import db
 from portal.forms import RetentionForm
 from portal.models import Detection, Image, User
@@ -73,7 +73,7 @@ def _write(file: IO[bytes], user: User) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("account.json", json.dumps(account, indent=2))
         with io.TextIOWrapper(archive.open("detections.json", "w"), "utf-8") as listing:
-            listing.writelines(history.as_json(history.rows(own)))
+            listing.writelines(exports.as_json(exports.rows(own)))
         for sha256, kind in db.session.execute(
             select(Image.sha256, Image.format).where(
                 Image.sha256.in_(

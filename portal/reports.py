@@ -12,10 +12,11 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from wtforms.fields.choices import SelectChoice
 
 from portal import images, pdf
-from portal.detections import facts, heatmap_of, mine, picture
+from portal.detections import facts, mine
 from portal.extensions import db
 from portal.forms import ShareForm
 from portal.models import Detection, Share, Status, now
+from portal.pictures import heatmap_of, picture
 
 blueprint = Blueprint("reports", __name__)
 

@@ -32,6 +32,11 @@ FILENAME_LENGTH = 255
 Page = str | Response | tuple[Any, int]
 
 
+def _user_key() -> str:
+    # Asked before a visitor is sent to sign in.
+    return f"user {current_user.get_id()}"
+
+
 class _Refused(ValueError):
     """A file that was not taken: why, and the status that says so."""
 
@@ -59,9 +64,7 @@ def create() -> Page:
 
 @blueprint.post("/url")
 @login_required
-@limiter.limit(
-    lambda: current_app.config["FETCH_RATE_LIMIT"], key_func=lambda: f"user {current_user.get_id()}"
-)
+@limiter.limit(lambda: current_app.config["FETCH_RATE_LIMIT"], key_func=_user_key)
 def from_url() -> Page:
     """Fetch an image from the address of it, and judge it."""
     fetcher = fetch.fetcher() or abort(404)
