@@ -29,7 +29,7 @@ VERDICTS: dict[str, ColumnElement[bool]] = {
 SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
     "newest": (Detection.id.desc(),),
     "oldest": (Detection.id.asc(),),
-    "name": (Detection.filename.asc(), Detection.id.desc()),
+    "name": (func.lower(Detection.filename), Detection.id.desc()),
     "most-fake": (Detection.probability_real.asc().nulls_last(), Detection.id.desc()),
     "most-real": (Detection.probability_real.desc().nulls_last(), Detection.id.desc()),
 }

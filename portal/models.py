@@ -97,7 +97,6 @@ class Detection(Base):
     __table_args__ = (
         Index("ix_detections_user_id_id", "user_id", "id"),
         Index("ix_detections_user_id_created_at", "user_id", "created_at"),
-        Index("ix_detections_user_id_filename", "user_id", "filename"),
         Index("ix_detections_user_id_probability_real", "user_id", "probability_real"),
         Index("ix_detections_status_next_attempt_at", "status", "next_attempt_at"),
     )

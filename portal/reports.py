@@ -143,6 +143,5 @@ def _pdf(detection: Detection) -> Response:
 
 def _unlisted(response: Response) -> Response:
     response.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
-    response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-store"
     return response

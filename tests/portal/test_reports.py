@@ -112,7 +112,7 @@ def test_whoever_has_the_link_reads_the_report(app: Flask, client: FlaskClient, 
             assert response.headers["Cache-Control"] == "no-store"
     response = visitor.get(link)
     assert "noindex" in response.headers["X-Robots-Tag"]
-    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Referrer-Policy"] == "same-origin"
 
 
 def test_the_link_is_kept_nowhere(app: Flask, client: FlaskClient, ada: int) -> None:

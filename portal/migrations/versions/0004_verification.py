@@ -8,7 +8,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-INDICES = ("created_at", "filename", "probability_real")
+INDICES = ("created_at", "probability_real")
 
 
 def upgrade() -> None:
