@@ -147,7 +147,7 @@ def findings(evidence: dict[str, Any] | None) -> list[Finding]:
     if evidence["metadata"]["has_location"]:
         found.append(LOCATION)
     if evidence["jpeg_quality"] is not None:
-        found.append(_with(QUALITY, (("Estimated quality, 1 to 100", str(evidence["jpeg_quality"])),)))
+        found.append(_with(QUALITY, (("Quality of 100", str(evidence["jpeg_quality"])),)))
     return sorted(found, key=lambda each: ("strong", "weak", "none").index(each.weight))
 
 

@@ -30,7 +30,7 @@ class Row {
     const image = this.part("img");
     image.onload = () => {
       image.hidden = false;
-      this.part(".queue-picture .icon").hidden = true;
+      this.part(".queue-picture .icon").remove();
       URL.revokeObjectURL(image.src);
     };
     image.onerror = () => URL.revokeObjectURL(image.src);

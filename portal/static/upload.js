@@ -4,6 +4,7 @@ import { Queue } from "./queue.js";
 document.documentElement.classList.add("js");
 
 const form = document.querySelector("[data-upload]");
+form.noValidate = true; // what is chosen moves from the field into the queue
 const input = form.querySelector("[data-drop] input");
 const drop = form.querySelector("[data-drop]");
 const error = form.querySelector("[data-error]");
