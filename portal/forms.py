@@ -103,7 +103,7 @@ class RetentionForm(FlaskForm):
 class ShareForm(FlaskForm):
     """How long a link to a report works."""
 
-    days = SelectField("The link works for")
+    days = SelectField("The link works")
 
 
 class FaqForm(FlaskForm):

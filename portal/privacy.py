@@ -89,7 +89,7 @@ def _form(**values: str) -> RetentionForm:
     form.days.choices = [
         SelectChoice(KEEP, "until I delete them"),
         *(SelectChoice(str(days), _days(days)) for days in retention.DAYS),
-        SelectChoice("0", "the verdict only: delete the image as soon as it is judged"),
+        SelectChoice("0", "only the verdicts: delete each image as soon as it is judged"),
     ]
     return form
 

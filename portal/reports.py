@@ -20,7 +20,7 @@ from portal.pictures import heatmap_of, picture
 
 blueprint = Blueprint("reports", __name__)
 
-SHARE_DAYS = {"1": "1 day", "7": "7 days", "30": "30 days", "0": "until I revoke it"}
+SHARE_DAYS = {"1": "for 1 day", "7": "for 7 days", "30": "for 30 days", "0": "until I revoke it"}
 TOKEN_BYTES = 32
 
 
