@@ -14,6 +14,7 @@ ACTIONS = 20
 # An embedded manifest is a JUMBF box labelled c2pa; without both words, there is nothing to read.
 _SIGNS = (b"jumb", b"c2pa")
 _SOURCE_TYPE = "cv.iptc.org/newscodes/digitalsourcetype/"
+OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
 # The signer is judged by whoever reads its name: no list of trusted signers is built in.
 _UNTRUSTED = "signingCredential.untrusted"
 
@@ -31,7 +32,11 @@ def credentials(data: bytes, mime: str) -> dict[str, Any] | None:
     if library is None:
         return {"state": "unreadable", "reason": "The library c2pa-python does not work on this server."}
     try:
-        with library.Reader(mime, io.BytesIO(data), context=_context()) as reader:
+        settings = library.Settings.from_dict(OFFLINE)
+        with (
+            library.Context(settings) as context,
+            library.Reader(mime, io.BytesIO(data), context=context) as reader,
+        ):
             return _summary(json.loads(reader.json()))
     except library.C2paError.ManifestNotFound:
         return None
@@ -89,10 +94,3 @@ def _library() -> Any:
     except Exception:  # a native library that does not load has many ways to say so
         logger.exception("Content Credentials cannot be read")
         return None
-
-
-@cache
-def _context() -> Any:
-    library = _library()
-    offline = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
-    return library.Context(library.Settings.from_dict(offline))
