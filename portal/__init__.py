@@ -25,19 +25,11 @@ from portal import (
     storage,
     uploads,
 )
+from portal.api import setup as api
 from portal.config import Settings
-from portal.extensions import csrf, db, limiter, login_manager, migrate, talisman
+from portal.extensions import CONTENT_SECURITY_POLICY, csrf, db, limiter, login_manager, migrate, talisman
 from portal.outbound import Network
 
-# Everything comes from this server, and nothing is inline: `blob:` shows the chosen file before it is sent.
-CONTENT_SECURITY_POLICY = {
-    "default-src": "'self'",
-    "img-src": "'self' blob:",
-    "object-src": "'none'",
-    "base-uri": "'none'",
-    "form-action": "'self'",
-    "frame-ancestors": "'none'",
-}
 # What a multipart body needs beside the file.
 FORM_OVERHEAD_BYTES = 64_000
 
@@ -84,6 +76,7 @@ def create_app(
     errors.init_app(app)
     for feature in (pages, auth, uploads, detections, history, reports, privacy, faq, admin):
         app.register_blueprint(feature.blueprint)
+    api.init_app(app, settings, network)
     cli.init_app(app, settings)
     return app
 

@@ -53,6 +53,8 @@ class Settings:
     fetch_ports: str = _setting("80,443", "The ports that addresses named by users may have.")
     fetch_seconds: float = _setting(15.0, "Seconds until fetching an image is given up.")
     fetch_rate_limit: str = _setting("60 per minute", "Images that one user has fetched.")
+    api_rate_limit: str = _setting("300 per minute; 20000 per day", "Requests with one API key.")
+    webhook_private_addresses: bool = _setting(False, "Let webhooks reach addresses of the internal network.")
     admin_username: str = _setting("admin", "The first administrator, for create-admin.")
     admin_password: str = _setting("", "The first administrator's password; without one, it is random.")
 

@@ -7,6 +7,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
+from portal.api import problems
 from portal.extensions import db
 from portal.presentation import file_size
 
@@ -46,6 +47,8 @@ def init_app(app: Flask) -> None:
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, InternalServerError):
         db.session.rollback()
+    if problems.wanted():
+        return problems.response(error)
     status = error.code or 500
     title, message = MESSAGES.get(status, (error.name, error.description or ""))
     if status == 409:
@@ -66,12 +69,14 @@ def _session_expired(error: CSRFError) -> Response:
     return _answer(400, "Your session has expired", message, expired=True)
 
 
-def _too_large(_error: RequestEntityTooLarge) -> Response:
+def _too_large(error: RequestEntityTooLarge) -> Response:
     limit = current_app.config["MAX_UPLOAD_BYTES"]
     # A browser shows an answer only after it could send everything.
     stream, left = request.environ["wsgi.input"], limit * DRAIN_TIMES
     while left > 0 and (chunk := stream.read(min(left, 1 << 20))):
         left -= len(chunk)
+    if problems.wanted():
+        return problems.response(error)
     message = f"The limit is {file_size(limit)}. Upload a smaller copy of the image."
     return _answer(413, MESSAGES[413][0], message)
 

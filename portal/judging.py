@@ -6,10 +6,11 @@ import random
 import time
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
+from blinker import Signal
 from flask import current_app
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import CursorResult, delete, exists, select, update
 
 from portal import cards, evidence, images
 from portal.extensions import db, upsert
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 BACK_OFF_SECONDS = 2.0
 BACK_OFF_LIMIT_SECONDS = 60.0
+# Sent with the id of a detection that is done or has failed, in the transaction that records it.
+judged = Signal()
 UNEXPLAINED = (
     "The detector gave an answer that the portal does not understand. "
     "The details are in the log for whoever runs this portal."
@@ -97,13 +100,15 @@ def judge(detection: Detection) -> None:
     else:
         duration = round((time.monotonic() - began) * 1000)
         outcome = asdict(verdict) | {"status": Status.DONE, "judged_at": now(), "duration_ms": duration}
-    db.session.execute(
+    recorded = db.session.execute(
         update(Detection)
         # A claim that expired meanwhile belongs to another worker, whose answer counts.
         .where(Detection.id == ours, Detection.status == Status.PENDING, Detection.attempts == attempts)
         .values(outcome)
         .execution_options(synchronize_session=False)
     )
+    if cast(CursorResult[Any], recorded).rowcount and "status" in outcome:
+        judged.send(ours)
     retention = select(User.retention_days).join(Detection).where(Detection.id == ours)
     if "status" in outcome and db.session.scalar(retention) == 0:
         forget_image(ours, sha256)

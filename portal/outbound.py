@@ -55,10 +55,11 @@ def check_url(url: httpx.URL, ports: Iterable[int]) -> None:
 
 @dataclass(frozen=True)
 class Network:
-    """How names become addresses and addresses connections; tests put their own in its place."""
+    """How names become addresses, which may be reached, and how; tests put their own in its place."""
 
     resolve: Callable[[str, int], list[str]] = resolve
     connect: httpcore.NetworkBackend = field(default_factory=httpcore.SyncBackend)
+    permits: Callable[[str], bool] = is_public
 
 
 def public_client(
@@ -115,7 +116,7 @@ class _PublicBackend(httpcore.NetworkBackend):
             addresses = self._network.resolve(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"The name {host} is not known: {error}") from error
-        if not addresses or not all(is_public(address) for address in addresses):
+        if not addresses or not all(self._network.permits(address) for address in addresses):
             raise Forbidden(f"{host} is not a public address.")
         for address in addresses[:-1]:
             try:

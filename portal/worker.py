@@ -1,12 +1,15 @@
-"""The process beside the web server: judges what waits, deletes what is past its time, says it is ready."""
+"""The process beside the web server: judges what waits, sends to webhooks, deletes what is past its time."""
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 
+from flask import Flask, current_app
 from sqlalchemy.exc import OperationalError
 
 from portal import cards, retention
+from portal.api.courier import deliver_next
 from portal.extensions import db
 from portal.inference import InferenceError, inference
 from portal.judging import claim, judge
@@ -19,22 +22,26 @@ DATABASE_PAUSE_SECONDS = 5.0
 
 
 def work(stop: threading.Event, address: str) -> None:
-    """Judge due detections one after the other until `stop` is set; a detection begun is finished."""
+    """Judge, send and delete what is due until `stop` is set; what was begun is finished."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    # Apart, so that no receiver of events can keep images waiting.
+    courier = threading.Thread(target=_deliver, args=(app, stop), name="courier")
+    courier.start()
     announced, tidied = False, -RETENTION_SECONDS
-    while not stop.is_set():
+
+    def step() -> bool:
+        nonlocal announced, tidied
         announced = announced or _announce(address)
-        try:
-            if time.monotonic() - tidied >= RETENTION_SECONDS:
-                retention.enforce()
-                tidied = time.monotonic()
-            busy = judge_next()
-        except OperationalError as error:
-            logger.warning("The database does not answer, the next try follows: %s", error)
-            db.session.remove()
-            stop.wait(DATABASE_PAUSE_SECONDS)
-            continue
-        if not busy:
-            stop.wait(POLL_SECONDS)
+        if time.monotonic() - tidied >= RETENTION_SECONDS:
+            retention.enforce()
+            tidied = time.monotonic()
+        return judge_next()
+
+    try:
+        _repeat(step, stop)
+    finally:
+        stop.set()
+        courier.join()
 
 
 def judge_next() -> bool:
@@ -44,6 +51,24 @@ def judge_next() -> bool:
         judge(detection)
     db.session.remove()
     return detection is not None
+
+
+def _deliver(app: Flask, stop: threading.Event) -> None:
+    with app.app_context():
+        _repeat(deliver_next, stop)
+
+
+def _repeat(step: Callable[[], bool], stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            busy = step()
+        except OperationalError as error:
+            logger.warning("The database does not answer, the next try follows: %s", error)
+            db.session.remove()
+            stop.wait(DATABASE_PAUSE_SECONDS)
+            continue
+        if not busy:
+            stop.wait(POLL_SECONDS)
 
 
 def _announce(address: str) -> bool:

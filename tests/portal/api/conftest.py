@@ -1,0 +1,49 @@
+"""A key for ada, and the typed client that speaks to the application without a network."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal.api import keys
+from portal.api.client import Client
+from portal.extensions import db
+from portal.models import User
+
+
+@pytest.fixture
+def make_key(app: Flask, add_user: Callable[..., int]) -> Callable[[str], str]:
+    """Add a user and return a key of theirs."""
+
+    def make(name: str) -> str:
+        user_id = add_user(name)
+        with app.app_context():
+            return keys.create(db.session.get_one(User, user_id), "archive import")
+
+    return make
+
+
+@pytest.fixture
+def key(make_key: Callable[[str], str]) -> str:
+    return make_key("ada")
+
+
+@pytest.fixture
+def unmask(app: Flask, key: str) -> Iterator[Client]:
+    with Client("http://portal.example", key, transport=httpx.WSGITransport(app)) as client:
+        yield client
+
+
+@pytest.fixture
+def call(client: FlaskClient, key: str) -> Callable[..., Any]:
+    """Send a raw request: call("GET", "/detections", key=None)."""
+
+    def send(method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> Any:
+        bearer = options.pop("key", key)
+        sent = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        return client.open(f"/api/v1{path}", method=method, headers=sent | (headers or {}), **options)
+
+    return send
