@@ -9,8 +9,8 @@ from wtforms import StringField
 from wtforms.validators import DataRequired, Length
 
 from portal.api import keys, webhooks
+from portal.api.hook_schemas import NewWebhookSchema
 from portal.api.models import KEY_NAME_LENGTH, Webhook
-from portal.api.schemas import NewWebhookSchema
 from portal.outbound import Forbidden
 
 blueprint = Blueprint("api-account", __name__, url_prefix="/account")

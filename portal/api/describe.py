@@ -4,8 +4,9 @@ from http import HTTPStatus
 
 from flask_smorest import Api
 
+from portal.api.hook_schemas import EventSchema
 from portal.api.problems import CONTENT_TYPE
-from portal.api.schemas import EventSchema, ProblemSchema
+from portal.api.schemas import ProblemSchema
 
 DESCRIPTION = """
 Judge images from a program: [real or fake](/faq), with a calibrated probability.

@@ -6,7 +6,7 @@ from flask import g, url_for
 from flask_smorest import Blueprint
 from werkzeug.exceptions import Conflict, NotFound
 
-from portal.api import describe, problems, schemas, webhooks
+from portal.api import describe, hook_schemas, problems, webhooks
 from portal.api.guard import protect
 from portal.api.idempotency import PARAMETER, idempotent
 from portal.api.models import Delivery, Webhook
@@ -14,8 +14,9 @@ from portal.outbound import Forbidden
 
 ONE = "/<int(min=1, max=2147483647):webhook_id>"
 
+# The name is the heading in the description.
 blueprint = Blueprint(
-    "api-webhooks",
+    "Webhooks",
     __name__,
     url_prefix="/api/v1/webhooks",
     description="Who is told when a verdict is there.",
@@ -25,9 +26,9 @@ protect(blueprint)
 
 @blueprint.route("", methods=["POST"])
 @idempotent
-@blueprint.arguments(schemas.NewWebhookSchema)
+@blueprint.arguments(hook_schemas.NewWebhookSchema)
 @blueprint.doc(parameters=[PARAMETER], operationId="createWebhook")
-@blueprint.response(201, schemas.CreatedWebhookSchema, headers=describe.LOCATION)
+@blueprint.response(201, hook_schemas.CreatedWebhookSchema, headers=describe.LOCATION)
 @blueprint.alt_response(409, "CONFLICT")
 def create(given: dict[str, str]) -> tuple[Webhook, int, dict[str, str]]:
     """Register a webhook
@@ -46,7 +47,7 @@ def create(given: dict[str, str]) -> tuple[Webhook, int, dict[str, str]]:
 
 @blueprint.route("", methods=["GET"])
 @blueprint.doc(operationId="listWebhooks")
-@blueprint.response(200, schemas.WebhookListSchema)
+@blueprint.response(200, hook_schemas.WebhookListSchema)
 def index() -> dict[str, Any]:
     """List your webhooks"""
     return {"items": webhooks.of(g.api_user)}
@@ -54,7 +55,7 @@ def index() -> dict[str, Any]:
 
 @blueprint.route(ONE, methods=["GET"])
 @blueprint.doc(operationId="getWebhook")
-@blueprint.response(200, schemas.WebhookSchema)
+@blueprint.response(200, hook_schemas.WebhookSchema)
 @blueprint.alt_response(404, "NOT_FOUND")
 def show(webhook_id: int) -> Webhook:
     """Read a webhook"""
@@ -72,7 +73,7 @@ def delete(webhook_id: int) -> None:
 
 @blueprint.route(f"{ONE}/deliveries", methods=["GET"])
 @blueprint.doc(operationId="listDeliveries")
-@blueprint.response(200, schemas.DeliveryListSchema)
+@blueprint.response(200, hook_schemas.DeliveryListSchema)
 @blueprint.alt_response(404, "NOT_FOUND")
 def deliveries(webhook_id: int) -> dict[str, list[Delivery]]:
     """List the newest deliveries of a webhook"""
@@ -81,7 +82,7 @@ def deliveries(webhook_id: int) -> dict[str, list[Delivery]]:
 
 @blueprint.route(f"{ONE}/test", methods=["POST"])
 @blueprint.doc(operationId="testWebhook")
-@blueprint.response(202, schemas.DeliverySchema)
+@blueprint.response(202, hook_schemas.DeliverySchema)
 @blueprint.alt_response(404, "NOT_FOUND")
 def test(webhook_id: int) -> Delivery:
     """Send a test event to a webhook"""

@@ -1,10 +1,9 @@
-"""The forms of requests and answers: what is validated, what is sent, and what the description says."""
+"""The forms of detections and problems: what is validated, what is sent, what the description says."""
 
 from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from portal.api.models import URL_LENGTH, DeliveryStatus
 from portal.models import Detection, Status
 
 PAGE_DEFAULT, PAGE_MAXIMUM = 50, 200
@@ -13,56 +12,56 @@ ID_MAXIMUM = 2**31 - 1
 HEATMAP_METHOD = "grad-cam"
 
 
-def _told(meaning: str, **options: Any) -> dict[str, Any]:
+def told(meaning: str, **options: Any) -> dict[str, Any]:
+    """Return the options of a field that is always there."""
     return {"required": True, "metadata": {"description": meaning, **options}}
 
 
-def _later(meaning: str, **options: Any) -> dict[str, Any]:
-    return _told(meaning, **options) | {"allow_none": True}
+def later(meaning: str, **options: Any) -> dict[str, Any]:
+    """Return the options of a field that is always there, and may be null."""
+    return told(meaning, **options) | {"allow_none": True}
 
 
 class DetectionSchema(Schema):
     """One image and what the model says of it; the verdict's fields are null until status is done."""
 
-    id = fields.Integer(**_told("What identifies the detection.", example=17))
+    id = fields.Integer(**told("What identifies the detection.", example=17))
     status = fields.String(
-        **_told("pending: not judged yet. done: judged. failed: cannot be judged; `error` says why."),
+        **told("pending: not judged yet. done: judged. failed: cannot be judged; `error` says why."),
         validate=validate.OneOf([status.value for status in Status]),
     )
-    label = fields.String(
-        **_later("The more probable of the two."), validate=validate.OneOf(["real", "fake"])
-    )
+    label = fields.String(**later("The more probable of the two."), validate=validate.OneOf(["real", "fake"]))
     probability_real = fields.Float(
-        **_later("Calibrated probability that the image is real.", example=0.031),
+        **later("Calibrated probability that the image is real.", example=0.031),
         validate=validate.Range(0, 1),
     )
     confidence = fields.Float(
-        **_later("Probability of the label given.", example=0.969), validate=validate.Range(0, 1)
+        **later("Probability of the label given.", example=0.969), validate=validate.Range(0, 1)
     )
     certainty = fields.String(
-        **_later("high, moderate or low: at low, treat the image as undecided.", example="high")
+        **later("high, moderate or low: at low, treat the image as undecided.", example="high")
     )
-    model = fields.String(**_later("The model that judged.", example="deepfake"))
-    model_version = fields.String(**_later("Its version.", example="1.0"))
-    error = fields.String(**_later("Why the image could not be judged."))
-    filename = fields.String(**_told("The name that came with the image.", example="photo.jpg"))
-    sha256 = fields.String(**_told("SHA-256 of the image file, in hexadecimal."))
-    format = fields.String(**_told("The format of the image file.", example="JPEG"), attribute="image.format")
-    width = fields.Integer(**_told("Width in pixels, as stored."), attribute="image.width")
-    height = fields.Integer(**_told("Height in pixels, as stored."), attribute="image.height")
-    size_bytes = fields.Integer(**_told("Size of the image file."), attribute="image.size_bytes")
-    created_at = fields.DateTime(**_told("When the image was sent."))
-    judged_at = fields.DateTime(**_later("When the verdict came."))
-    duration_ms = fields.Integer(**_later("How long the model took, in milliseconds."))
+    model = fields.String(**later("The model that judged.", example="deepfake"))
+    model_version = fields.String(**later("Its version.", example="1.0"))
+    error = fields.String(**later("Why the image could not be judged."))
+    filename = fields.String(**told("The name that came with the image.", example="photo.jpg"))
+    sha256 = fields.String(**told("SHA-256 of the image file, in hexadecimal."))
+    format = fields.String(**told("The format of the image file.", example="JPEG"), attribute="image.format")
+    width = fields.Integer(**told("Width in pixels, as stored."), attribute="image.width")
+    height = fields.Integer(**told("Height in pixels, as stored."), attribute="image.height")
+    size_bytes = fields.Integer(**told("Size of the image file."), attribute="image.size_bytes")
+    created_at = fields.DateTime(**told("When the image was sent."))
+    judged_at = fields.DateTime(**later("When the verdict came."))
+    duration_ms = fields.Integer(**later("How long the model took, in milliseconds."))
 
 
 class HeatmapSchema(Schema):
     """Which parts of the image counted for the verdict."""
 
-    method = fields.String(**_told("How it was made.", example=HEATMAP_METHOD))
+    method = fields.String(**told("How it was made.", example=HEATMAP_METHOD))
     grid = fields.List(
         fields.List(fields.Float(validate=validate.Range(0, 1))),
-        **_told(
+        **told(
             "Rows from top to bottom, each from left to right, in [0, 1]; spread it over the whole image."
         ),
     )
@@ -71,7 +70,7 @@ class HeatmapSchema(Schema):
 class DetailedDetectionSchema(DetectionSchema):
     """A detection with its heatmap."""
 
-    heatmap = fields.Method("_heatmap", **_later("Which parts of the image counted for the verdict."))
+    heatmap = fields.Method("_heatmap", **later("Which parts of the image counted for the verdict."))
 
     @staticmethod
     def _heatmap(detection: Detection) -> dict[str, Any] | None:
@@ -82,7 +81,7 @@ class PageSchema(Schema):
     """Detections, newest first."""
 
     items = fields.List(fields.Nested(DetectionSchema), required=True)
-    next = fields.String(**_later("The address of the next page, as in the Link header; null on the last."))
+    next = fields.String(**later("The address of the next page, as in the Link header; null on the last."))
 
 
 class PageQuery(Schema):
@@ -110,10 +109,10 @@ class PageQuery(Schema):
 class ProblemSchema(Schema):
     """An error, as RFC 9457 describes it."""
 
-    type = fields.String(**_told("What kind of error, for programs; about:blank where the status says it."))
-    title = fields.String(**_told("The same in words."))
-    status = fields.Integer(**_told("The HTTP status."))
-    detail = fields.String(**_told("What went wrong this time, and what to do."))
+    type = fields.String(**told("What kind of error, for programs; about:blank where the status says it."))
+    title = fields.String(**told("The same in words."))
+    status = fields.Integer(**told("The HTTP status."))
+    detail = fields.String(**told("What went wrong this time, and what to do."))
     errors = fields.List(
         fields.Nested(
             Schema.from_dict(
@@ -127,79 +126,13 @@ class ProblemSchema(Schema):
 class BatchItemSchema(Schema):
     """The answer for one file of a batch: a detection or a problem."""
 
-    filename = fields.String(**_told("The name that came with the file."))
-    status = fields.Integer(**_told("The status that the file alone would have got: 201, 202, 413 or 422."))
-    detection = fields.Nested(DetailedDetectionSchema, **_later("The detection, where there is one."))
-    problem = fields.Nested(ProblemSchema, **_later("Why there is none."))
+    filename = fields.String(**told("The name that came with the file."))
+    status = fields.Integer(**told("The status that the file alone would have got: 201, 202, 413 or 422."))
+    detection = fields.Nested(DetailedDetectionSchema, **later("The detection, where there is one."))
+    problem = fields.Nested(ProblemSchema, **later("Why there is none."))
 
 
 class BatchSchema(Schema):
     """An answer for each file of a batch, in the order of the files."""
 
     items = fields.List(fields.Nested(BatchItemSchema), required=True)
-
-
-class NewWebhookSchema(Schema):
-    """A webhook to be."""
-
-    url = fields.Url(
-        required=True,
-        schemes={"http", "https"},
-        require_tld=False,
-        validate=validate.Length(max=URL_LENGTH),
-        metadata={"description": "Where events are posted to.", "example": "https://desk.example/unmask"},
-    )
-
-
-class WebhookSchema(Schema):
-    """An address that is told when a detection is done or has failed."""
-
-    id = fields.Integer(**_told("What identifies the webhook."))
-    url = fields.String(**_told("Where events are posted to."))
-    created_at = fields.DateTime(**_told("When it was made."))
-
-
-class CreatedWebhookSchema(WebhookSchema):
-    """A new webhook with its secret, which is not shown again."""
-
-    secret = fields.String(**_told("Verifies signatures: `whsec_`, then a key in base64."))
-
-
-class WebhookListSchema(Schema):
-    """All webhooks of a person."""
-
-    items = fields.List(fields.Nested(WebhookSchema), required=True)
-
-
-class DeliverySchema(Schema):
-    """What became of one event for one webhook."""
-
-    id = fields.String(**_told("The message's id, as in the header webhook-id."), attribute="message_id")
-    event = fields.String(**_told("What happened.", example="detection.done"))
-    detection_id = fields.Integer(**_later("The detection it tells of; null for a test."))
-    status = fields.String(
-        **_told("pending: tried or to be tried (again). failed: given up."),
-        validate=validate.OneOf([status.value for status in DeliveryStatus]),
-    )
-    attempts = fields.Integer(**_told("How often it was sent."))
-    created_at = fields.DateTime(**_told("When it happened."))
-    delivered_at = fields.DateTime(**_later("When the receiver accepted it."))
-    next_attempt_at = fields.DateTime(**_told("While pending: when it is sent next."))
-    response_status = fields.Integer(**_later("The receiver's last HTTP status."))
-    error = fields.String(**_later("Why the last attempt failed."))
-
-
-class DeliveryListSchema(Schema):
-    """The newest deliveries of a webhook."""
-
-    items = fields.List(fields.Nested(DeliverySchema), required=True)
-
-
-class EventSchema(Schema):
-    """What a webhook receives."""
-
-    type = fields.String(
-        **_told("What happened."), validate=validate.OneOf(["detection.done", "detection.failed", "test"])
-    )
-    timestamp = fields.DateTime(**_told("When."))
-    data = fields.Nested(DetailedDetectionSchema, **_later("The detection; null for a test."))

@@ -47,7 +47,7 @@ def submit(name: str, data: bytes, wait: bool = True) -> Detection:
         detail = f"The limit is {file_size(limit)}. Send a smaller copy of the image."
         raise problems.Problem(413, problems.IMAGE_TOO_LARGE, "Image too large", detail)
     try:
-        return judging.submit(g.api_user, name, data, wait)
+        return judging.submit(g.api_user, name, data, wait=wait)
     except images.TooManyPixels as error:
         raise problems.Problem(413, problems.IMAGE_TOO_LARGE, "Image too large", str(error)) from error
     except images.Unusable as error:

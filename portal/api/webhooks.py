@@ -10,8 +10,8 @@ from flask import json
 from sqlalchemy import delete, select
 
 from portal.api import courier
+from portal.api.hook_schemas import EventSchema
 from portal.api.models import Delivery, Webhook
-from portal.api.schemas import EventSchema
 from portal.api.signatures import new_secret
 from portal.extensions import db
 from portal.judging import judged

@@ -1,4 +1,9 @@
 // Shows the description of the API with Swagger UI.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+
 const reference = document.getElementById("reference");
 
 SwaggerUIBundle({

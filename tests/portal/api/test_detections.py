@@ -144,7 +144,7 @@ def test_a_batch_may_be_larger_than_one_image(make_app: Callable[..., Flask], ke
 
 
 def test_a_batch_beyond_its_limit_is_refused(make_app: Callable[..., Flask], call: Call, key: str) -> None:
-    client = make_app(api_max_batch_bytes=100_000).test_client()
+    client = make_app(max_batch_bytes=100_000).test_client()
     data = {"images": [(io.BytesIO(b"\xff" * 50_000), "x") for _ in range(3)]}
     headers = {"Authorization": f"Bearer {key}"}
     response = client.post("/api/v1/detections/batch", data=data, headers=headers)
