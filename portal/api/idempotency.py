@@ -8,13 +8,13 @@ from functools import wraps
 from typing import Any
 
 from flask import Response, current_app, g, request
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, event, select, update
 from sqlalchemy.exc import IntegrityError
 
 from portal.api import problems
 from portal.api.models import KeptAnswer
 from portal.extensions import db
-from portal.models import now
+from portal.models import Detection, now
 
 HEADER = "Idempotency-Key"
 # For how long an answer is kept, and how long after its start a request without answer counts as dead.
@@ -58,6 +58,16 @@ def idempotent(view: Callable[..., Response]) -> Callable[..., Response]:
     return wrapper
 
 
+def init_app() -> None:
+    """Forget answers that tell of a detection once it is deleted; only that there was one is kept."""
+    event.listen(Detection, "before_delete", _forget)
+
+
+def _forget(_mapper: Any, connection: Connection, detection: Detection) -> None:
+    mine = update(KeptAnswer).where(KeptAnswer.user_id == detection.user_id)
+    connection.execute(mine.where(KeptAnswer.body.contains(detection.sha256)).values(body=None))
+
+
 def _claim(key: str) -> int | Response:
     """Return the id of the row for the answer to come, or the answer that there is."""
     db.session.execute(delete(KeptAnswer).where(KeptAnswer.expires_at <= now()))
@@ -81,6 +91,9 @@ def _claim(key: str) -> int | Response:
     if kept is None or kept.status is None:
         detail = "The first request with this key is still being worked on. Ask again in a moment."
         raise problems.Problem(409, problems.IN_PROGRESS, "Request in progress", detail, Retry_After="1")
+    if kept.body is None:
+        detail = "The first request with this key was answered, and what it made is deleted since."
+        raise problems.Problem(410, problems.DELETED, "Deleted since", detail)
     return _replay(kept)
 
 

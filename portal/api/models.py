@@ -43,6 +43,7 @@ class KeptAnswer(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))
     status: Mapped[int | None]
     location: Mapped[str | None] = mapped_column(String(URL_LENGTH))
+    # None as well when what it told of was deleted.
     body: Mapped[str | None] = mapped_column(Text)
     # While it is being worked on: when to assume that the process that did so died.
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

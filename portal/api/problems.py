@@ -13,6 +13,7 @@ IMAGE_TOO_LARGE = "urn:unmask:problem:image-too-large"
 INVALID_REQUEST = "urn:unmask:problem:invalid-request"
 KEY_REUSED = "urn:unmask:problem:idempotency-key-reused"
 IN_PROGRESS = "urn:unmask:problem:request-in-progress"
+DELETED = "urn:unmask:problem:deleted-since"
 SERVER_ERROR = "Something went wrong on our side. It is in the log of whoever runs this portal."
 
 

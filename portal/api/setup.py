@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from portal.api import account, courier, detections, docs, hooks, webhooks
+from portal.api import account, courier, detections, docs, hooks, idempotency, webhooks
 from portal.api.describe import DESCRIPTION, DescribedApi, describe_events
 from portal.config import Settings
 from portal.outbound import Network
@@ -28,5 +28,6 @@ def init_app(app: Flask, settings: Settings, network: Network | None) -> None:
         api.register_blueprint(blueprint)
     app.register_blueprint(docs.blueprint)
     app.register_blueprint(account.blueprint)
+    idempotency.init_app()
     webhooks.init_app()
     courier.init_app(app, settings, network)

@@ -71,8 +71,9 @@ def init_app() -> None:
 
 
 def _tell(detection_id: int) -> None:
-    detection = db.session.get_one(Detection, detection_id, populate_existing=True)
-    for webhook in db.session.scalars(select(Webhook).where(Webhook.user_id == detection.user_id)):
+    of_its_owner = select(Webhook).join(Detection, Detection.user_id == Webhook.user_id)
+    for webhook in db.session.scalars(of_its_owner.where(Detection.id == detection_id)).all():
+        detection = db.session.get_one(Detection, detection_id, populate_existing=True)
         _enqueue(webhook, f"detection.{detection.status}", detection)
 
 

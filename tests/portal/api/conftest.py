@@ -1,12 +1,14 @@
 """A key for ada, and the typed client that speaks to the application without a network."""
 
 from collections.abc import Callable, Iterator
+from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 
 from portal.api import keys
 from portal.api.client import Client
@@ -47,3 +49,15 @@ def call(client: FlaskClient, key: str) -> Callable[..., Any]:
         return client.open(f"/api/v1{path}", method=method, headers=sent | (headers or {}), **options)
 
     return send
+
+
+@pytest.fixture
+def address(make_app: Callable[..., Flask]) -> Iterator[str]:
+    """The address of a running portal, with its API."""
+    server = make_server("127.0.0.1", 0, make_app(api_rate_limit="1000000 per minute"), threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from portal.api.models import KeptAnswer
 from portal.extensions import db
@@ -69,6 +69,20 @@ def test_what_waits_gets_the_same_answer_too(app: Flask, call: Call, serving: Fa
     serving.recover()
     second = detect(call)
     assert (second.status_code, second.json, second.location) == (202, first.json, "/api/v1/detections/1")
+
+
+def test_an_answer_is_forgotten_with_its_detection_and_the_request_not_done_again(
+    app: Flask, call: Call
+) -> None:
+    sha256 = detect(call).json["sha256"]
+    detect(call, drawn("PNG"), "two")
+    assert call("DELETE", "/detections/1").status_code == 204
+    again = detect(call)
+    assert (again.status_code, again.json["type"]) == (410, "urn:unmask:problem:deleted-since")
+    assert detect(call, drawn("PNG"), "two").status_code == 201
+    assert detections(app) == 1
+    with app.app_context():
+        assert sha256 not in str(db.session.scalars(select(KeptAnswer.body)).all())
 
 
 def test_two_people_may_use_the_same_key(app: Flask, call: Call, make_key: Callable[[str], str]) -> None:
