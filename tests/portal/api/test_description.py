@@ -51,7 +51,7 @@ def test_the_reference_is_shown_and_tried_out_without_a_network(
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(f"{address}/api/v1/docs")
     page.get_by_role("button", name="Authorize").first.click()
-    page.get_by_label("Value:").fill(key)
+    page.locator("#auth-bearer-value").fill(key)
     page.get_by_role("button", name="Apply credentials").click()
     page.get_by_role("button", name="Close").click()
     page.locator("#operations-Detections-listDetections button").first.click()
