@@ -48,4 +48,5 @@ def _name(state: RequestLimit) -> str:
 
 
 def _seconds(state: RequestLimit) -> int:
-    return max(1, round(state.reset_at - time.time()))
+    left = int(state.reset_at - time.time())
+    return min(max(left, 1), state.limit.get_expiry())
