@@ -39,7 +39,10 @@ class Settings:
     max_image_pixels: int = _setting(50_000_000, "The most pixels an image may have.")
     max_batch_bytes: int = _setting(200_000_000, "The most that one form with many images may send.")
     torchserve_inference_url: str = _setting("http://127.0.0.1:8080", "TorchServe's inference address.")
-    torchserve_management_url: str = _setting("http://127.0.0.1:8081", "Where the inference key is renewed.")
+    torchserve_management_url: str = _setting(
+        "http://127.0.0.1:8081", "Where workers are scaled and keys renewed."
+    )
+    torchserve_metrics_url: str = _setting("http://127.0.0.1:8082", "Where TorchServe counts its work.")
     torchserve_key_file: Path = _setting(KEY_FILE, "TorchServe's keys.")  # noqa: RUF009
     torchserve_model: str = _setting("deepfake", "The name of the model.")
     torchserve_timeout: float = _setting(20.0, "Seconds until an attempt at a verdict is given up.")

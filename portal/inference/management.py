@@ -1,0 +1,125 @@
+"""The client of TorchServe's management: which versions run on which workers, and how to change that."""
+
+import re
+from typing import Any
+
+from portal.inference.connection import Answer, Connection
+from portal.inference.description import Serving, Version
+from portal.inference.errors import BadAnswer, InferenceError, Refused, Unavailable
+from portal.inference.metrics import Workload
+
+READ_SECONDS = 5.0
+# A worker that is waited for loads the model first: longer than the model's startupTimeout.
+START_SECONDS = 240.0
+MOST_WORKERS = 64
+LATER = {408, 429, 502, 503, 504}
+_ARCHIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.mar")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MODEL_API_OFF = (
+    "TorchServe does not add or remove versions while its model API is off, which is the safe state. "
+    "To turn it on for a while, set TS_ENABLE_MODEL_API=true for TorchServe and restart it."
+)
+
+
+class Management:
+    """Reads and changes how one model is served."""
+
+    def __init__(self, connection: Connection, model: str) -> None:
+        """Manage `model` by way of `connection`."""
+        self._connection = connection
+        self._model = model
+
+    def state(self) -> Serving:
+        """Describe the model's versions and their workers; raises InferenceError."""
+        ping = self._connection.call("inference", "GET", "/ping", READ_SECONDS)
+        health = ping.body.get("status", "") if isinstance(ping.body, dict) else ""
+        everything = self._connection.call("management", "GET", f"/models/{self._model}/all", READ_SECONDS)
+        if everything.status == 404:
+            return Serving(str(health), self._model, (), self._model_api())
+        default = _body(self._get(""))
+        try:
+            versions = tuple(
+                Version.parse(each, default[0]["modelVersion"], self._card) for each in _body(everything)
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise BadAnswer(f"TorchServe describes its models in an unknown way: {error!r}") from error
+        return Serving(str(health), self._model, versions, self._model_api())
+
+    def workload(self) -> Workload:
+        """Return what was counted since the start; raises InferenceError."""
+        return Workload.parse(self._connection.metrics(READ_SECONDS), self._model)
+
+    def scale(self, version: str, workers: int, wait: bool = False) -> None:
+        """Set a version's number of workers, and perhaps wait until they are ready; raises InferenceError."""
+        if not 0 <= workers <= MOST_WORKERS:
+            raise Refused(f"The number of workers must be between 0 and {MOST_WORKERS}.")
+        path = f"/models/{self._model}/{_known(version)}"
+        params = {"min_worker": workers, "max_worker": workers, "synchronous": str(wait).lower()}
+        self._change("PUT", path, params, START_SECONDS if wait else READ_SECONDS)
+
+    def set_default(self, version: str) -> None:
+        """Let a version answer from now on; raises Refused while it has no worker that could."""
+        described = _body(self._get(f"/{_known(version)}"))
+        if not any(worker["status"] == "READY" for worker in described[0]["workers"]):
+            raise Refused(
+                f"Version {version} has no worker that is ready: every image would wait. Scale it up first."
+            )
+        self._change("PUT", f"/models/{self._model}/{version}/set-default", {}, READ_SECONDS)
+
+    def register(self, archive: str, workers: int = 1) -> str:
+        """Load an archive from the model store and start its workers; returns what TorchServe says of it."""
+        if not _ARCHIVE.fullmatch(archive):
+            raise Refused("Name an archive in the model store, such as deepfake-2.0.mar, without its folder.")
+        if not 0 <= workers <= MOST_WORKERS:
+            raise Refused(f"The number of workers must be between 0 and {MOST_WORKERS}.")
+        # Whatever the archive calls itself, it appears among the versions of this model.
+        params = {
+            "url": archive,
+            "model_name": self._model,
+            "initial_workers": workers,
+            "synchronous": "true",
+        }
+        return str(self._change("POST", "/models", params, START_SECONDS).get("status", ""))
+
+    def unregister(self, version: str) -> None:
+        """Remove a version with its workers; raises InferenceError, as for the default one."""
+        self._change("DELETE", f"/models/{self._model}/{_known(version)}", {}, START_SECONDS)
+
+    def _get(self, path: str, **params: str) -> Answer:
+        return self._connection.call(
+            "management", "GET", f"/models/{self._model}{path}", READ_SECONDS, params=params
+        )
+
+    def _change(self, method: str, path: str, params: dict[str, Any], seconds: float) -> dict[str, Any]:
+        body = _body(self._connection.call("management", method, path, seconds, params=params))
+        return body if isinstance(body, dict) else {}
+
+    def _model_api(self) -> bool:
+        # Registering nothing changes nothing, and is answered 405 while the model API is off.
+        return self._connection.call("management", "POST", "/models", READ_SECONDS).status != 405
+
+    def _card(self, version: str) -> dict[str, Any] | None:
+        # A worker answers this, so it waits its turn behind the images; the page must not wait with it.
+        try:
+            described = _body(self._get(f"/{version}", customized="true"))
+            card = described[0].get("customizedMetadata")
+        except (InferenceError, KeyError, IndexError, TypeError):
+            return None
+        return card if isinstance(card, dict) else None
+
+
+def _known(version: str) -> str:
+    if not _VERSION.fullmatch(version):
+        raise Refused(f"{version!r} is not a version.")
+    return version
+
+
+def _body(answer: Answer) -> Any:
+    """Return what a call of the management gave, or raise why it did not."""
+    if answer.status in (200, 202):
+        return answer.body
+    if answer.status == 405:
+        raise Refused(MODEL_API_OFF)
+    if answer.status in LATER:
+        raise Unavailable(f"TorchServe answered {answer.status}: {answer.message}")
+    raise Refused(f"TorchServe refuses: {answer.message}")
