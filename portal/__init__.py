@@ -90,6 +90,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         SQLALCHEMY_DATABASE_URI=url,
         SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True},
         MAX_CONTENT_LENGTH=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
+        PORTAL_URL=settings.portal_url,
         MAX_UPLOAD_BYTES=settings.max_upload_bytes,
         MAX_BATCH_BYTES=settings.max_batch_bytes,
         MAX_IMAGE_PIXELS=settings.max_image_pixels,

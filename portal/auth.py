@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response
 
-from portal.accounts import LastAdmin, delete_account
+from portal.accounts import LastAdmin, delete_account, user_of_token
 from portal.extensions import db, limiter, login_manager
-from portal.forms import DeleteForm, LoginForm, PasswordForm, RegisterForm
+from portal.forms import DeleteForm, LoginForm, NewPasswordForm, PasswordForm, RegisterForm
 from portal.models import User
 from portal.passwords import matches, set_password
 
@@ -23,7 +23,7 @@ Page = str | Response | tuple[str, int]
 @login_manager.user_loader
 def load_user(session_id: str) -> User | None:
     """Find whose session this is."""
-    return db.session.scalar(select(User).where(User.session_id == session_id))
+    return db.session.scalar(select(User).where(User.session_id == session_id, ~User.is_disabled))
 
 
 @login_manager.unauthorized_handler
@@ -67,6 +67,9 @@ def login() -> Page:
         form.password.errors = ["The user name or the password is wrong."]
         return render_template("auth/login.html", form=form), 401
     db.session.commit()
+    if user.is_disabled:
+        form.password.errors = ["This account is disabled. Ask whoever runs this portal."]
+        return render_template("auth/login.html", form=form), 403
     _sign_in(user)
     return redirect(_safe(request.args.get("next")))
 
@@ -78,6 +81,23 @@ def logout() -> Response:
     session.clear()
     flash("You are signed out.", "info")
     return redirect(url_for("pages.home"))
+
+
+@blueprint.route("/reset-password/<token>", methods=["GET", "POST"])
+@limiter.limit(lambda: current_app.config["LOGIN_RATE_LIMIT"], methods=["POST"])
+def reset_password(token: str) -> Page:
+    """Let the bearer of an administrator's link set a new password, once."""
+    user = user_of_token(token)
+    if user is None:
+        return render_template("auth/reset_password.html", form=None), 410
+    form = NewPasswordForm()
+    if not form.validate_on_submit():
+        page = render_template("auth/reset_password.html", form=form, user=user)
+        return page, 422 if form.is_submitted() else 200
+    set_password(user, form.password.data or "")
+    db.session.commit()
+    flash("Your new password is set. Sign in with it.", "success")
+    return redirect(url_for("auth.login"), 303)
 
 
 @blueprint.get("/account")

@@ -1,4 +1,4 @@
-"""Commands: `flask --app portal create-admin` and `flask --app portal worker`."""
+"""Commands of `flask --app portal`: create-admin and worker; users, serving and reviews have modules."""
 
 import secrets
 import signal
@@ -7,6 +7,7 @@ import threading
 import click
 from flask import Flask
 
+from portal import cli_reviews, cli_serving, cli_users
 from portal.accounts import create_admin
 from portal.config import Settings
 from portal.worker import work
@@ -37,3 +38,6 @@ def init_app(app: Flask, settings: Settings) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         work(stop, settings.portal_url)
+
+    for group in (cli_users.group, cli_serving.group, cli_reviews.group):
+        app.cli.add_command(group)

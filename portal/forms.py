@@ -2,11 +2,12 @@
 
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileRequired, MultipleFileField
-from wtforms import PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import IntegerField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import DataRequired, EqualTo, Length, Regexp
+from wtforms.validators import AnyOf, DataRequired, EqualTo, InputRequired, Length, NumberRange, Regexp
 
 from portal.feedback import NOTE_LENGTH
+from portal.inference.management import MOST_WORKERS
 from portal.models import NAME_LENGTH, QUESTION_LENGTH
 
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 10, 128
@@ -49,14 +50,19 @@ class LoginForm(FlaskForm):
     password = PasswordField("Password", [DataRequired("Enter your password."), _not_longer])
 
 
-class PasswordForm(FlaskForm):
-    """The present password, and the one to replace it."""
+class NewPasswordForm(FlaskForm):
+    """A new password for an account whose old one is reset."""
 
-    present = PasswordField("Present password", [DataRequired("Enter your present password."), _not_longer])
     password = PasswordField("New password", _new_password_rules)
     repeat = PasswordField(
         "Repeat the new password", [EqualTo("password", "The two passwords are not the same.")]
     )
+
+
+class PasswordForm(NewPasswordForm):
+    """The present password, and the one to replace it."""
+
+    present = PasswordField("Present password", [DataRequired("Enter your present password."), _not_longer])
 
 
 class DeleteForm(FlaskForm):
@@ -113,5 +119,29 @@ class FaqForm(FlaskForm):
     answer = TextAreaField(
         "Answer",
         [DataRequired("Enter the answer."), Length(max=5000)],
-        description="Plain text. An empty line starts a new paragraph.",
+        description="Markdown: **bold**, *italic*, - lists, [links](https://example.org), ### headings.",
+    )
+
+
+class ReviewForm(FlaskForm):
+    """An administrator's decision on a disputed verdict."""
+
+    decision = StringField("Decision", [AnyOf(("accept", "reject"))])
+    note = TextAreaField("Note", [Length(max=NOTE_LENGTH)])
+
+
+class ScaleForm(FlaskForm):
+    """How many workers a version shall have."""
+
+    workers = IntegerField("Workers", [InputRequired("Enter a number."), NumberRange(0, MOST_WORKERS)])
+
+
+class RegisterModelForm(FlaskForm):
+    """An archive of the model store that TorchServe shall load."""
+
+    archive = StringField(
+        "Archive", [DataRequired("Name an archive.")], filters=[lambda x: (x or "").strip()]
+    )
+    workers = IntegerField(
+        "Workers", [InputRequired("Enter a number."), NumberRange(1, MOST_WORKERS)], default=1
     )

@@ -1,4 +1,4 @@
-"""The tables: who uses the portal, what they uploaded, what was judged and disputed, and the FAQ."""
+"""The tables: users, what they uploaded, what was judged and disputed, the audit log and the FAQ."""
 
 import secrets
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from portal.extensions import Base
 
 NAME_LENGTH = 32
 QUESTION_LENGTH = 200
+AUDIT_LENGTH = 255
 
 
 def now() -> datetime:
@@ -60,11 +61,17 @@ class User(UserMixin, Base):
     name: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     is_admin: Mapped[bool] = mapped_column(default=False)
+    is_disabled: Mapped[bool] = mapped_column(default=False)
     # What the session cookie holds: a new one ends every other session of this person.
     session_id: Mapped[str] = mapped_column(String(32), unique=True, default=_session_id)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     # Days until images and verdicts are deleted: None keeps them, 0 keeps the verdict without the image.
     retention_days: Mapped[int | None]
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this person may sign in, and use a session or a key."""
+        return not self.is_disabled
 
     def get_id(self) -> str:
         """Return what identifies the session."""
@@ -99,6 +106,8 @@ class Detection(Base):
         Index("ix_detections_user_id_created_at", "user_id", "created_at"),
         Index("ix_detections_user_id_probability_real", "user_id", "probability_real"),
         Index("ix_detections_status_next_attempt_at", "status", "next_attempt_at"),
+        # All that the figures of a period are made of, so that they come from the index alone.
+        Index("ix_detections_usage", "created_at", "status", "label", "certainty", "duration_ms", "user_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -206,8 +215,25 @@ class Feedback(Base):
     reviewer: Mapped[User | None] = relationship(foreign_keys=reviewer_id)
 
 
+class AuditEntry(Base):
+    """One action of an administrator; the database refuses to change or delete it.
+
+    Names are copied, since an entry outlives the accounts that it tells of.
+    """
+
+    __tablename__ = "audit_entries"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    actor: Mapped[str] = mapped_column(String(AUDIT_LENGTH), index=True)
+    address: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(64), index=True)
+    target: Mapped[str] = mapped_column(String(AUDIT_LENGTH), index=True)
+    details: Mapped[str] = mapped_column(Text, default="")
+
+
 class FaqEntry(Base):
-    """A question and its answer; the answer is plain text, with empty lines between paragraphs."""
+    """A question and its answer; the answer is Markdown."""
 
     __tablename__ = "faq_entries"
 

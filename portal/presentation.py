@@ -1,7 +1,7 @@
 """How things are said: verdicts in words, sizes, times, and addresses of static files."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from flask import Flask, url_for
 
 from portal import cards
 from portal.findings import cautions, findings
+from portal.markdown import markdown
 from portal.models import Detection, Status
 
 
@@ -90,7 +91,7 @@ def file_size(size: int) -> str:
     return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
 
 
-def day(time: datetime) -> str:
+def day(time: date) -> str:
     """Write a date for people."""
     return f"{time:%d %b %Y}".lstrip("0")
 
@@ -98,6 +99,18 @@ def day(time: datetime) -> str:
 def moment(time: datetime) -> str:
     """Write a time for people."""
     return f"{day(time)}, {time:%H:%M} UTC"
+
+
+def short_day(time: date) -> str:
+    """Write a date for people, where the year is clear."""
+    return f"{time:%d %b}".lstrip("0")
+
+
+def milliseconds(duration: float | None) -> str:
+    """Write a duration for people; a dash where there is none."""
+    if duration is None:
+        return "\u2013"
+    return f"{duration:.0f} ms" if duration < 10_000 else f"{duration / 1000:.1f} s"
 
 
 def as_json(detection: Detection) -> dict[str, Any]:
@@ -115,15 +128,18 @@ def as_json(detection: Detection) -> dict[str, Any]:
 def init_app(app: Flask) -> None:
     """Make the words available to the templates, and let browsers keep static files."""
     app.jinja_env.filters.update(
-        percent=percent,
-        file_size=file_size,
-        day=day,
-        moment=moment,
-        wording=wording,
-        of_hundred=of_hundred,
-        findings=findings,
         cautions=cautions,
+        day=day,
         figures=cards.figures,
+        file_size=file_size,
+        findings=findings,
+        markdown=markdown,
+        milliseconds=milliseconds,
+        moment=moment,
+        of_hundred=of_hundred,
+        percent=percent,
+        short_day=short_day,
+        wording=wording,
     )
     app.jinja_env.globals.update(CERTAINTY=CERTAINTY, LIMITS=LIMITS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

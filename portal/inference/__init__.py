@@ -13,7 +13,6 @@ import httpx
 from flask import Flask, current_app
 
 from portal.config import Settings
-from portal.inference.connection import Connection
 from portal.inference.description import Serving, Version, Worker
 from portal.inference.errors import BadAnswer, BadImage, InferenceError, Refused, Unavailable
 from portal.inference.management import Management
@@ -42,9 +41,8 @@ __all__ = [
 
 def init_app(app: Flask, settings: Settings, transport: httpx.BaseTransport | None) -> None:
     """Give the application its clients."""
-    connection = Connection(settings, transport)
-    app.extensions["inference"] = Inference(connection, settings.torchserve_model)
-    app.extensions["management"] = Management(connection, settings.torchserve_model)
+    app.extensions["inference"] = Inference(settings, transport)
+    app.extensions["management"] = Management(settings, transport)
 
 
 def inference() -> Inference:

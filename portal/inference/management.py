@@ -3,6 +3,9 @@
 import re
 from typing import Any
 
+import httpx
+
+from portal.config import Settings
 from portal.inference.connection import Answer, Connection
 from portal.inference.description import Serving, Version
 from portal.inference.errors import BadAnswer, InferenceError, Refused, Unavailable
@@ -24,10 +27,10 @@ MODEL_API_OFF = (
 class Management:
     """Reads and changes how one model is served."""
 
-    def __init__(self, connection: Connection, model: str) -> None:
-        """Manage `model` by way of `connection`."""
-        self._connection = connection
-        self._model = model
+    def __init__(self, settings: Settings, transport: httpx.BaseTransport | None = None) -> None:
+        """Manage the model in `settings`; `transport` replaces the network in tests."""
+        self._connection = Connection(settings, transport)
+        self._model = settings.torchserve_model
 
     def state(self) -> Serving:
         """Describe the model's versions and their workers; raises InferenceError."""

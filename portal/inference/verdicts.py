@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
+import httpx
+
+from portal.config import Settings
 from portal.inference.connection import Answer, Connection
 from portal.inference.errors import BadAnswer, BadImage, Unavailable
 
@@ -57,10 +60,10 @@ class Verdict:
 class Inference:
     """Asks the model's default version."""
 
-    def __init__(self, connection: Connection, model: str) -> None:
-        """Ask `model` by way of `connection`."""
-        self._connection = connection
-        self._model = model
+    def __init__(self, settings: Settings, transport: httpx.BaseTransport | None = None) -> None:
+        """Ask the model in `settings`; `transport` replaces the network in tests."""
+        self._connection = Connection(settings, transport)
+        self._model = settings.torchserve_model
 
     def judge(self, image: bytes) -> Verdict:
         """Ask for the verdict on the bytes of an image file; raises InferenceError."""

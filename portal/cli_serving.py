@@ -1,0 +1,104 @@
+"""Commands about TorchServe: `flask --app portal serving --help`."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from flask.cli import AppGroup
+
+from portal import serving, usage
+from portal.inference import InferenceError, Version, Workload
+from portal.presentation import file_size, milliseconds, percent
+
+group = AppGroup("serving", help="Look at TorchServe, scale its workers, change the version that judges.")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except InferenceError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@group.command()
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def status(as_json: bool) -> None:
+    """Show versions, workers, queues and times; fails if TorchServe does not answer."""
+    look, recent, waiting = serving.look(), usage.last_day(), usage.waiting()
+    if as_json:
+        parts = {"serving": look.serving, "workload": look.workload, "last_day": recent, "waiting": waiting}
+        facts = {name: part and dataclasses.asdict(part) for name, part in parts.items()}
+        click.echo(json.dumps(facts | {"problem": look.problem}, indent=2, default=str))
+    else:
+        if look.serving:
+            click.echo(f"TorchServe: {look.serving.health}")
+            for version in look.serving.versions:
+                _show(version)
+        if look.workload:
+            _show_workload(look.workload)
+        times = f"{milliseconds(recent.median_ms)}, 95 of 100 within {milliseconds(recent.slow_ms)}"
+        failed = "" if recent.failed_share is None else f" ({percent(recent.failed_share)})"
+        click.echo(
+            f"Portal, last 24 hours: {recent.judged} verdicts in {times}; {recent.failed} failed{failed}"
+        )
+        click.echo(f"Waiting in the portal: {waiting.count}")
+    if look.problem:
+        raise click.ClickException(look.problem)
+
+
+@group.command()
+@click.argument("version")
+@click.argument("workers", type=int)
+@click.option("--wait", is_flag=True, help="Return when the workers are ready.")
+def scale(version: str, workers: int, wait: bool) -> None:
+    """Set the number of WORKERS of a VERSION."""
+    with _explained():
+        serving.scale(version, workers, wait)
+    click.echo(f"Version {version}: {workers} workers{'' if wait else ' on their way'}.")
+
+
+@group.command()
+@click.argument("version")
+def default(version: str) -> None:
+    """Let a VERSION give the verdicts from now on."""
+    with _explained():
+        serving.set_default(version)
+    click.echo(f"Version {version} gives the verdicts from now on.")
+
+
+@group.command()
+@click.argument("archive")
+@click.option("--workers", default=1, show_default=True, help="How many workers to start.")
+def register(archive: str, workers: int) -> None:
+    """Load an ARCHIVE of the model store; needs TorchServe's model API."""
+    with _explained():
+        serving.register(archive, workers)
+    click.echo(f"{archive} is registered. It gives no verdicts until it is the default.")
+
+
+@group.command()
+@click.argument("version")
+def unregister(version: str) -> None:
+    """Remove a VERSION; needs TorchServe's model API."""
+    with _explained():
+        serving.unregister(version)
+    click.echo(f"Version {version} is removed from TorchServe.")
+
+
+def _show(version: Version) -> None:
+    mark = "  (gives the verdicts)" if version.is_default else ""
+    click.echo(f"Version {version.name}: {version.ready} of {version.wanted} workers ready{mark}")
+    for worker in version.workers:
+        memory = file_size(worker.memory_bytes) if worker.memory_bytes else "memory unknown"
+        click.echo(f"  worker {worker.id}: {worker.status}, {worker.device}, {memory}, pid {worker.pid}")
+    click.echo(f"  queue: {version.waiting} of {version.queue_size}")
+
+
+def _show_workload(workload: Workload) -> None:
+    click.echo(
+        f"Since its start: {workload.requests} requests, {milliseconds(workload.queue_ms)} in the queue and "
+        f"{milliseconds(workload.handling_ms)} in all on average; {workload.failed} answers were 5xx"
+    )

@@ -1,0 +1,93 @@
+"""Commands about users: `flask --app portal users --help`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import select
+
+from portal import accounts
+from portal.extensions import db
+from portal.models import User
+
+group = AppGroup("users", help="List users, shut them out and let them in, reset passwords, change rights.")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except accounts.LastAdmin as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _user(name: str) -> User:
+    user: User | None = db.session.scalar(select(User).where(User.name == name.strip().lower()))
+    if user is None:
+        raise click.ClickException(f"There is no user {name}.")
+    return user
+
+
+@group.command("list")
+@click.argument("search", default="")
+def list_users(search: str) -> None:
+    """List all users, or those whose names hold SEARCH."""
+    found = select(User).where(User.name.contains(search.lower(), autoescape=True)).order_by(User.name)
+    for user in db.session.scalars(found):
+        marks = [text for text, is_so in (("admin", user.is_admin), ("disabled", user.is_disabled)) if is_so]
+        click.echo(f"{user.name:32}  since {user.created_at:%Y-%m-%d}  {', '.join(marks)}".rstrip())
+
+
+@group.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """Shut a user out; images and verdicts stay."""
+    with _explained():
+        accounts.disable(_user(name).id)
+    click.echo(f"{name} is disabled and signed out everywhere.")
+
+
+@group.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """Let a disabled user in again."""
+    accounts.enable(_user(name))
+    click.echo(f"{name} can sign in again.")
+
+
+@group.command()
+@click.argument("name")
+@click.confirmation_option(prompt="Delete the account with all images and verdicts?")
+def delete(name: str) -> None:
+    """Delete a user with all images and verdicts."""
+    with _explained():
+        accounts.delete_user(_user(name))
+    click.echo(f"{name} is deleted, with all images and verdicts.")
+
+
+@group.command("reset-password")
+@click.argument("name")
+def reset_password(name: str) -> None:
+    """End a user's password, and print the link that sets a new one, once."""
+    link = accounts.reset_link(accounts.reset_password(_user(name)))
+    click.echo(f"The password of {name} is reset. This link sets a new one, once:")
+    click.echo(link)
+    click.echo(f"It is valid for {accounts.RESET_HOURS} hours.")
+
+
+@group.command("make-admin")
+@click.argument("name")
+def make_admin(name: str) -> None:
+    """Give a user the rights of an administrator."""
+    accounts.make_admin(_user(name))
+    click.echo(f"{name} is an administrator.")
+
+
+@group.command("remove-admin")
+@click.argument("name")
+def remove_admin(name: str) -> None:
+    """Take the rights of an administrator away."""
+    with _explained():
+        accounts.remove_admin(_user(name).id)
+    click.echo(f"{name} is an ordinary user.")
