@@ -1,5 +1,6 @@
 """Administration: what administrators can do, and that nobody else can."""
 
+import re
 from collections.abc import Callable
 from html import unescape
 
@@ -50,17 +51,37 @@ PAGES = [
     ("POST", "/admin/faq/1"),
     ("POST", "/admin/faq/1/move"),
     ("POST", "/admin/faq/1/delete"),
+    ("GET", "/admin/users/1"),
+    ("POST", "/admin/users/1/disable"),
+    ("POST", "/admin/users/1/enable"),
+    ("POST", "/admin/users/1/make-admin"),
+    ("POST", "/admin/users/1/remove-admin"),
+    ("POST", "/admin/users/1/reset-password"),
+    ("GET", "/admin/reviews"),
+    ("GET", "/admin/reviews/1"),
+    ("POST", "/admin/reviews/1"),
+    ("GET", "/admin/reviews/1/image"),
+    ("GET", "/admin/reviews/1/heatmap"),
+    ("POST", "/admin/reviews/export"),
+    ("GET", "/admin/usage"),
+    ("GET", "/admin/serving"),
+    ("POST", "/admin/serving/1/scale"),
+    ("POST", "/admin/serving/1/default"),
+    ("POST", "/admin/serving/1/unregister"),
+    ("POST", "/admin/serving/register"),
+    ("GET", "/admin/audit"),
 ]
 
 
 def test_the_list_of_administration_pages_is_complete(app: Flask) -> None:
     rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("admin.")]
-    known = {(method, path.replace("/1", "/<int:ID>")) for method, path in PAGES}
+    known = {(method, path.replace("/1", "/ID")) for method, path in PAGES}
     found = {
-        (method, rule.rule.replace("user_id", "ID").replace("entry_id", "ID"))
+        (method, re.sub("<any.*>", "image", rule.rule).replace("<version>", "ID"))
         for rule in rules
         for method in (rule.methods or set()) & {"GET", "POST"}
     }
+    found = {(method, re.sub("<int:.*?>", "ID", path)) for method, path in found}
     assert found == known
 
 
@@ -115,7 +136,7 @@ def test_deleting_a_user_deletes_the_data_and_ends_the_session(
 def test_nobody_deletes_themselves_as_administrator(app: Flask, client: FlaskClient, admin: int) -> None:
     response = client.post(f"/admin/users/{admin}/delete")
     assert response.status_code == 409
-    assert "Nobody deletes themselves here" in response.get_data(as_text=True)
+    assert "Nobody does this to themselves here" in response.get_data(as_text=True)
     assert user_names(app) == {"root"}
     assert "Delete root" not in text_of(client, "/admin/users")
 
@@ -141,7 +162,7 @@ def test_a_new_faq_entry_comes_last_and_everybody_reads_it(
     assert questions(app) == [*entries, "Is <b>this</b> new?"]
     page = app.test_client().get("/faq").get_data(as_text=True)
     assert "Is &lt;b&gt;this&lt;/b&gt; new?" in page
-    assert "<p>Yes.</p><p>It is.</p>" in page
+    assert "<p>Yes.</p>\n<p>It is.</p>" in page
 
 
 @pytest.mark.parametrize(

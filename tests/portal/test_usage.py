@@ -1,0 +1,131 @@
+"""Usage: the figures of a period are right, day by day, and the charts draw them."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from portal import charts, usage
+from portal.extensions import db
+from portal.models import Detection, Image, Status, now
+
+Add = Callable[..., None]
+
+
+@pytest.fixture
+def add(app: Flask, admin: int) -> Add:
+    """Put a judged detection into the database: add(days=3, label="fake", duration_ms=80)."""
+    with app.app_context():
+        db.session.add(Image(sha256="a" * 64, format="PNG", width=1, height=1, size_bytes=1))
+        db.session.commit()
+
+    def one(days: int = 0, **values: Any) -> None:
+        with app.app_context():
+            defaults = {"user_id": admin, "status": Status.DONE, "label": "real", "certainty": "high"}
+            noon = now().replace(hour=12, minute=0) - timedelta(days=days)
+            db.session.add(
+                Detection(sha256="a" * 64, filename="a.png", created_at=noon, **(defaults | values))
+            )
+            db.session.commit()
+
+    return one
+
+
+def test_days_hold_what_happened_on_them(app: Flask, add: Add) -> None:
+    add(days=0)
+    add(days=2, label="fake")
+    add(days=2, label="fake", certainty="low")
+    add(days=2, label=None, certainty=None, status=Status.FAILED)
+    add(days=2, label=None, certainty=None, status=Status.PENDING)
+    add(days=9)
+    with app.app_context():
+        rows = usage.per_day(usage.first_day(3))
+    assert [row.date for row in rows] == [now().date() - timedelta(days=ago) for ago in (2, 1, 0)]
+    assert rows[0].counts == {"real": 0, "fake": 1, "uncertain": 1, "failed": 1, "pending": 1}
+    assert sum(rows[1].counts.values()) == 0
+    assert rows[2].counts == {"real": 1, "fake": 0, "uncertain": 0, "failed": 0, "pending": 0}
+
+
+def test_times_are_the_nearest_ranks(app: Flask, add: Add) -> None:
+    for number in range(1, 101):
+        add(duration_ms=number)
+    add(days=1, duration_ms=7)
+    with app.app_context():
+        yesterday, today = usage.per_day(usage.first_day(2))
+        all_days = usage.figures(usage.first_day(1))
+    assert (today.median_ms, today.slow_ms) == (50, 95)
+    assert (yesterday.median_ms, yesterday.slow_ms) == (7, 7)
+    assert (all_days.judged, all_days.median_ms, all_days.slow_ms) == (100, 50, 95)
+
+
+def test_nothing_happened(app: Flask, admin: int) -> None:
+    with app.app_context():
+        assert usage.last_day() == usage.Figures(0, 0, None, None)
+        assert usage.last_day().failed_share is None
+        assert usage.waiting() == usage.Waiting(0, None)
+        assert usage.per_user(usage.first_day(7)) == []
+
+
+def test_the_busiest_users_come_first(app: Flask, add: Add, add_user: Callable[..., int]) -> None:
+    bob = add_user("bob")
+    for _ in range(4):
+        add(user_id=bob)
+    add()
+    add(status=Status.FAILED)
+    with app.app_context():
+        people = usage.per_user(usage.first_day(7))
+    assert [(each.name, each.detections, each.failed, each.share) for each in people] == [
+        ("bob", 4, 0, 1.0),
+        ("root", 2, 1, 0.5),
+    ]
+
+
+def test_what_waits_is_counted_from_the_oldest(app: Flask, add: Add) -> None:
+    add(days=3, status=Status.PENDING)
+    add(days=1, status=Status.PENDING)
+    with app.app_context():
+        waiting = usage.waiting()
+    assert waiting.count == 2
+    assert waiting.since is not None
+    assert waiting.since.date() == now().date() - timedelta(days=3)
+
+
+@pytest.mark.parametrize("days", [7, 30, 90])
+def test_the_page_holds_every_number_as_text(client: FlaskClient, add: Add, days: int) -> None:
+    add(days=days - 1, label="fake", duration_ms=1234)
+    text = client.get(f"/admin/usage?days={days}").get_data(as_text=True)
+    assert "1 likely fake" in text
+    assert "1234 ms" in text
+    assert text.count('<th scope="row">') == days + 1
+    assert "style=" not in text
+
+
+@pytest.mark.parametrize("query", ["days=8", "days=-1", "days=100000"])
+def test_other_periods_do_not_exist(client: FlaskClient, admin: int, query: str) -> None:
+    assert client.get(f"/admin/usage?{query}").status_code == 404
+
+
+def test_stacks_fill_their_share_of_the_height() -> None:
+    chart = charts.stacked([{"a": 3, "b": 1}, {"a": 0, "b": 0}], ("a", "b"))
+    assert chart.scale == (4, 3, 2, 1, 0)
+    first, second = chart.bars
+    below, above = first.pieces
+    assert (below.series, below.y + below.height) == ("a", charts.HEIGHT)
+    assert (above.series, above.y, above.y + above.height) == ("b", 0, below.y)
+    assert second.pieces == ()
+    assert second.x == first.x + 50
+
+
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 4), (4, 4), (5, 8), (9, 12), (13, 20), (21, 40), (1999, 2000)]
+)
+def test_the_axis_ends_at_a_round_number(value: int, top: int) -> None:
+    assert charts.ceiling(value) == top
+
+
+def test_first_day_counts_today() -> None:
+    assert usage.first_day(1) == now().date()
+    assert isinstance(usage.first_day(7), date)
