@@ -22,7 +22,7 @@ SUFFIXES = {"JPEG": "jpg", "TIFF": "tif", "JPEG2000": "jp2"}
 def accepted() -> tuple[IO[bytes], int]:
     """Return a ZIP of the accepted images in real/ and fake/ with manifest.csv, and how many they are.
 
-    An image that several people claimed stands in it once. One whose file is no longer stored is left out.
+    An image that several people claimed stands in it once. One that its owner no longer keeps is left out.
     """
     file = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
     manifest = io.StringIO()
@@ -33,11 +33,14 @@ def accepted() -> tuple[IO[bytes], int]:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for claim in db.session.scalars(_claims()):
             detection = claim.detection
-            if detection.sha256 in seen or not storage().path(detection.sha256).exists():
+            if detection.sha256 in seen or not detection.image_kept:
+                continue
+            row = _row(claim, detection)
+            try:
+                archive.write(storage().path(detection.sha256), row["file"])
+            except FileNotFoundError:  # its owner deleted it just now
                 continue
             seen.add(detection.sha256)
-            row = _row(claim, detection)
-            archive.write(storage().path(detection.sha256), row["file"])
             table.writerow(row)
         archive.writestr("manifest.csv", manifest.getvalue())
     file.seek(0)

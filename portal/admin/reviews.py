@@ -61,14 +61,13 @@ def review(feedback_id: int) -> str | WerkzeugResponse | tuple[str, int]:
 def review_picture(feedback_id: int, kind: str) -> Response:
     """Send the picture of a disputed verdict: its owner allowed it with the report."""
     claim = db.get_or_404(Feedback, feedback_id)
+    if not claim.detection.image_kept:
+        abort(404)
     make, name = {
         "image": (images.preview, "preview.webp"),
         "thumbnail": (images.thumbnail, "thumbnail.webp"),
     }[kind]
-    try:
-        path = storage().derived(claim.detection.sha256, name, make)
-    except FileNotFoundError:
-        abort(404)
+    path = storage().derived(claim.detection.sha256, name, make)
     return _private(send_file(path, mimetype="image/webp", conditional=True))
 
 

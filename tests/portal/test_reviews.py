@@ -148,16 +148,18 @@ def test_accepted_images_are_a_data_set_for_training(
     assert {row["source"] for row in prepared} == {"portal-feedback"}
 
 
-def test_an_image_whose_file_is_gone_is_left_out(
+def test_an_image_that_its_owner_no_longer_keeps_is_left_out(
     app: Flask, client: FlaskClient, admin: int, bob: int, tmp_path: Path
 ) -> None:
     for data in (PHOTOGRAPH, drawn("PNG")):
         client.post(f"/admin/reviews/{claim(app, bob, data)}", data={"decision": "accept"})
     with app.app_context():
-        app.extensions["storage"].remove(db.session.get_one(Detection, 1).sha256)
+        judging.forget_image(1, db.session.get_one(Detection, 1).sha256)
+        db.session.commit()
     result = app.test_cli_runner().invoke(args=["reviews", "export", str(tmp_path / "set.zip")])
     assert "1 images" in result.output
     with zipfile.ZipFile(tmp_path / "set.zip") as archive:
         assert len(archive.namelist()) == 2
     assert client.get("/admin/reviews/1/image").status_code == 404
-    assert client.get("/admin/reviews/1").status_code == 200
+    assert "no longer stored" in text_of(client, "/admin/reviews/1")
+    assert "Not stored" in text_of(client, "/admin/reviews?status=accepted")
