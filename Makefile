@@ -22,8 +22,9 @@ run: preflight .venv/run.stamp $(STORE)/deepfake.mar  ## Start portal, worker an
 	@$(BIN)/flask --app portal create-admin
 	@exec $(BIN)/python deploy/run.py
 
+# Tests start make themselves, which must not take itself for a part of this one.
 test: .venv/dev.stamp lint  ## Check style and types, and run all tests
-	@$(BIN)/pytest
+	@env --unset MAKELEVEL --unset MAKEFLAGS --unset MFLAGS $(BIN)/pytest
 
 lint: .venv/dev.stamp  ## Check style and types only
 	@$(BIN)/ruff check

@@ -2,6 +2,7 @@
 
 import io
 import json
+from typing import Any
 
 import httpx
 import numpy as np
@@ -142,11 +143,18 @@ def test_no_worker_answers_503_until_there_is_one_again(serving: Serving) -> Non
     assert serving.predict(PHOTOGRAPH).status_code == 200
 
 
+def without_nulls(value: object) -> Any:
+    """Return JSON as TorchServe's frontend passes it on: without the members that are null."""
+    if isinstance(value, dict):
+        return {name: without_nulls(each) for name, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
 def test_description_tells_version_metrics_and_device(serving: Serving) -> None:
     response = serving.manage("GET", "/models/deepfake?customized=true")
     described = response.json()[0]["customizedMetadata"]
     card = json.loads((ROOT / "model_store/model.json").read_text())
-    assert described.items() >= card.items()
+    assert described.items() >= without_nulls(card).items()
     assert described["model_version"] == card["version"]
     assert described["device"].startswith(("cpu", "cuda"))
 
