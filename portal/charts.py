@@ -54,7 +54,7 @@ def stacked(rows: Sequence[Mapping[str, int]], series: Sequence[str]) -> Chart:
             height = row[name] / top * HEIGHT
             y -= height
             if height:
-                pieces.append(Piece(name, round(y, 2), round(height, 2)))
+                pieces.append(Piece(name, round(y, 1), round(height, 1)))
         bars.append(_bar(place, len(rows), pieces))
     return Chart(tuple(bars), _scale(top))
 
@@ -67,7 +67,7 @@ def ranges(rows: Sequence[tuple[int | None, int | None]]) -> Chart:
         pieces = []
         if low is not None and high is not None:
             y, height = HEIGHT - high / top * HEIGHT, (high - low) / top * HEIGHT
-            pieces = [Piece("range", round(y, 2), round(height, 2)), Piece("middle", round(y + height, 2), 0)]
+            pieces = [Piece("range", round(y, 1), round(height, 1)), Piece("middle", round(y + height, 1), 0)]
         bars.append(_bar(place, len(rows), pieces))
     return Chart(tuple(bars), _scale(top))
 
@@ -86,7 +86,7 @@ def _bar(place: int, places: int, pieces: Sequence[Piece]) -> Bar:
     space = 100 / places
     x = (place + GAP / 2) * space
     width = (1 - GAP) * space
-    return Bar(round(x, 3), round(width, 3), round(x + width / 2, 3), tuple(pieces))
+    return Bar(round(x, 2), round(width, 2), round(x + width / 2, 2), tuple(pieces))
 
 
 def _scale(top: int) -> tuple[float, ...]:

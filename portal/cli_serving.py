@@ -40,10 +40,9 @@ def status(as_json: bool) -> None:
         if look.workload:
             _show_workload(look.workload)
         times = f"{milliseconds(recent.median_ms)}, 95 of 100 within {milliseconds(recent.slow_ms)}"
-        failed = "" if recent.failed_share is None else f" ({percent(recent.failed_share)})"
-        click.echo(
-            f"Portal, last 24 hours: {recent.judged} verdicts in {times}; {recent.failed} failed{failed}"
-        )
+        share = "" if recent.failed_share is None else f" ({percent(recent.failed_share)})"
+        failed = f"{recent.counts['failed']} failed{share}"
+        click.echo(f"Portal, last 24 hours: {recent.judged} verdicts in {times}; {failed}")
         click.echo(f"Waiting in the portal: {waiting.count}")
     if look.problem:
         raise click.ClickException(look.problem)

@@ -91,7 +91,7 @@ class Image(Base):
     format: Mapped[str] = mapped_column(String(16))
     width: Mapped[int]
     height: Mapped[int]
-    size_bytes: Mapped[int]
+    size_bytes: Mapped[int] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     # What portal.evidence found in the file; None until it is examined.
     evidence: Mapped[dict[str, Any] | None]
@@ -106,6 +106,7 @@ class Detection(Base):
         Index("ix_detections_user_id_created_at", "user_id", "created_at"),
         Index("ix_detections_user_id_probability_real", "user_id", "probability_real"),
         Index("ix_detections_status_next_attempt_at", "status", "next_attempt_at"),
+        Index("ix_detections_status_label", "status", "label"),
         # All that the figures of a period are made of, so that they come from the index alone.
         Index("ix_detections_usage", "created_at", "status", "label", "certainty", "duration_ms", "user_id"),
     )

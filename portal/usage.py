@@ -1,43 +1,55 @@
 """Figures of a period: detections by day, verdict and user, the time they took, what failed, what waits."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Label, case, func, select
 
 from portal.extensions import db
 from portal.models import Detection, Status, User, now
 
+VERDICTS = ("real", "fake", "uncertain")
+KINDS = (*VERDICTS, "failed", "pending")
 PEOPLE = 10
 # The share of verdicts that took no longer than the "slow" time.
 SLOW = 95
 
 
 @dataclass(frozen=True)
-class Day:
-    """One day in UTC: counts by verdict, and half and 95 % of its verdicts took no longer than these."""
+class Figures:
+    """Counts by verdict, and the times that half and 95 % of the verdicts did not exceed, if there are any.
 
-    date: date
+    Times from 100 ms on are rounded down to 10 ms.
+    """
+
     counts: dict[str, int]
     median_ms: int | None
     slow_ms: int | None
 
+    @property
+    def total(self) -> int:
+        """How many detections there are."""
+        return sum(self.counts.values())
 
-@dataclass(frozen=True)
-class Figures:
-    """Counts and times of a period."""
-
-    judged: int
-    failed: int
-    median_ms: int | None
-    slow_ms: int | None
+    @property
+    def judged(self) -> int:
+        """How many have a verdict."""
+        return sum(self.counts[kind] for kind in VERDICTS)
 
     @property
     def failed_share(self) -> float | None:
         """Which share of the finished detections failed."""
-        finished = self.judged + self.failed
-        return self.failed / finished if finished else None
+        finished = self.judged + self.counts["failed"]
+        return self.counts["failed"] / finished if finished else None
+
+
+@dataclass(frozen=True)
+class Day(Figures):
+    """The figures of one day in UTC."""
+
+    date: date
 
 
 @dataclass(frozen=True)
@@ -64,30 +76,26 @@ def first_day(days: int) -> date:
     return now().date() - timedelta(days=days - 1)
 
 
-def per_day(since: date) -> list[Day]:
-    """Return every day from `since` to today, with or without detections."""
-    day = _day()
-    kind = _kind().label("kind")
-    counted = select(day, kind, func.count()).where(_from(since)).group_by(day, kind)
-    counts: dict[str, dict[str, int]] = {}
-    for name, verdict, count in db.session.execute(counted):
-        counts.setdefault(str(name), {})[verdict] = count
-    times = _times(day, since)
+def per_day(since: date) -> tuple[list[Day], Figures]:
+    """Return every day from `since` to today, with or without detections, and all of them together."""
+    tallies: dict[str, _Tally] = defaultdict(_Tally)
+    whole = _Tally()
+    rows = select(_day().label("day"), _kind(), _rounded()).where(_from(since)).subquery()
+    counted = select(*rows.c, func.count()).group_by(*rows.c)
+    for name, kind, ms, count in db.session.execute(counted):
+        for tally in (tallies[str(name)], whole):
+            tally.add(kind, ms, count)
     dates = [since + timedelta(days=number) for number in range((now().date() - since).days + 1)]
-    empty = {"real": 0, "fake": 0, "uncertain": 0, "failed": 0, "pending": 0}
-    return [
-        Day(each, empty | counts.get(str(each), {}), *times.get(str(each), (None, None))) for each in dates
-    ]
-
-
-def figures(since: date) -> Figures:
-    """Return the figures of all days from `since` to today."""
-    return _figures(datetime(since.year, since.month, since.day, tzinfo=UTC))
+    return [Day(*tallies[str(each)].figures(), each) for each in dates], Figures(*whole.figures())
 
 
 def last_day() -> Figures:
     """Return the figures of the last 24 hours."""
-    return _figures(now() - timedelta(days=1))
+    tally = _Tally()
+    rows = select(_kind(), _rounded()).where(Detection.created_at >= now() - timedelta(days=1)).subquery()
+    for kind, ms, count in db.session.execute(select(*rows.c, func.count()).group_by(*rows.c)):
+        tally.add(kind, ms, count)
+    return Figures(*tally.figures())
 
 
 def per_user(since: date) -> list[Person]:
@@ -112,52 +120,45 @@ def waiting() -> Waiting:
     return Waiting(count, since)
 
 
-def _figures(start: datetime) -> Figures:
-    recent = Detection.created_at >= start
-    counted = select(Detection.status, func.count()).where(recent).group_by(Detection.status)
-    counts = dict(db.session.execute(counted).all())
-    ranked = (
-        select(
-            Detection.duration_ms.label("ms"),
-            func.row_number().over(order_by=Detection.duration_ms).label("rank"),
-            func.count().over().label("total"),
-        )
-        .where(recent, Detection.status == Status.DONE)
-        .subquery()
-    )
-    median, slow = db.session.execute(select(*_ranks(ranked))).one()
-    return Figures(counts.get(Status.DONE, 0), counts.get(Status.FAILED, 0), median, slow)
+class _Tally:
+    """Counts by verdict and by time."""
+
+    def __init__(self) -> None:
+        self.kinds: Counter[str] = Counter()
+        self.times: Counter[int] = Counter()
+
+    def add(self, kind: str, ms: int | None, count: int) -> None:
+        """Count detections of one kind that took the same time."""
+        self.kinds[kind] += count
+        if ms is not None:
+            self.times[ms] += count
+
+    def figures(self) -> tuple[dict[str, int], int | None, int | None]:
+        """Return the counts, the median and the slow time."""
+        return {kind: self.kinds[kind] for kind in KINDS}, self._reaching(50), self._reaching(SLOW)
+
+    def _reaching(self, percent: int) -> int | None:
+        # The nearest rank: the first time that this share of all does not exceed.
+        reached, needed = 0, self.times.total() * percent
+        for ms in sorted(self.times):
+            reached += self.times[ms] * 100
+            if reached >= needed:
+                return ms
+        return None
 
 
-def _times(day: ColumnElement[Any], since: date) -> dict[str, tuple[int | None, int | None]]:
-    ranked = (
-        select(
-            day.label("day"),
-            Detection.duration_ms.label("ms"),
-            func.row_number().over(partition_by=day, order_by=Detection.duration_ms).label("rank"),
-            func.count().over(partition_by=day).label("total"),
-        )
-        .where(_from(since), Detection.status == Status.DONE)
-        .subquery()
-    )
-    rows = db.session.execute(select(ranked.c.day, *_ranks(ranked)).group_by(ranked.c.day))
-    return {str(name): (median, slow) for name, median, slow in rows}
+def _rounded() -> Label[int | None]:
+    # So few values that they are counted in one pass over the index; a window function sorts every row.
+    duration = Detection.duration_ms
+    return case((duration < 100, duration), else_=duration - duration % 10).label("ms")
 
 
-def _ranks(ranked: Any) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    # The first of the ranked times that at least half, or 95 %, of all do not exceed: the nearest rank.
-    def reaching(percent: int) -> ColumnElement[int]:
-        return func.min(case((ranked.c.rank * 100 >= ranked.c.total * percent, ranked.c.ms)))
-
-    return reaching(50), reaching(SLOW)
-
-
-def _kind() -> ColumnElement[str]:
+def _kind() -> Label[str]:
     return case(
         (Detection.status != Status.DONE, Detection.status),
         (Detection.certainty == "low", "uncertain"),
         else_=Detection.label,
-    )
+    ).label("kind")
 
 
 def _day() -> ColumnElement[Any]:

@@ -1,5 +1,7 @@
 """The overview: how much there is of everything."""
 
+from collections import Counter
+
 from flask import render_template
 from sqlalchemy import func, select
 
@@ -11,17 +13,22 @@ from portal.models import Detection, Image, Status, User
 @blueprint.get("/")
 def index() -> str:
     """Show totals."""
-    labels = (
-        select(Detection.label, func.count()).where(Detection.status == Status.DONE).group_by(Detection.label)
+    kinds = select(Detection.status, Detection.label, func.count()).group_by(
+        Detection.status, Detection.label
     )
-    statuses = select(Detection.status, func.count()).group_by(Detection.status)
+    labels: Counter[str | None] = Counter()
+    statuses: Counter[str] = Counter()
+    for status, label, count in db.session.execute(kinds):
+        statuses[status] += count
+        if status is Status.DONE:
+            labels[label] += count
     sizes = select(func.count(), func.coalesce(func.sum(Image.size_bytes), 0)).select_from(Image)
     images, stored_bytes = db.session.execute(sizes).one()
     return render_template(
         "admin/index.html",
         users=db.session.scalar(select(func.count()).select_from(User)),
-        labels=dict(db.session.execute(labels).all()),
-        statuses={status.value: count for status, count in db.session.execute(statuses)},
+        labels=labels,
+        statuses=statuses,
         images=images,
         stored_bytes=stored_bytes,
     )

@@ -6,7 +6,6 @@ from portal import charts, usage
 from portal.admin.blueprint import blueprint
 
 PERIODS = (7, 30, 90)
-VERDICTS = ("real", "fake", "uncertain", "failed", "pending")
 
 
 @blueprint.get("/usage")
@@ -16,16 +15,15 @@ def usage_figures() -> str:
     if days not in PERIODS:
         abort(404)
     since = usage.first_day(days)
-    rows = usage.per_day(since)
+    rows, figures = usage.per_day(since)
     return render_template(
         "admin/usage.html",
         days=days,
         periods=PERIODS,
         rows=rows,
-        totals={kind: sum(row.counts[kind] for row in rows) for kind in VERDICTS},
-        figures=usage.figures(since),
+        figures=figures,
         people=usage.per_user(since),
-        verdicts=charts.stacked([row.counts for row in rows], ("real", "fake", "uncertain", "pending")),
+        verdicts=charts.stacked([row.counts for row in rows], (*usage.VERDICTS, "pending")),
         failures=charts.stacked([row.counts for row in rows], ("failed",)),
         times=charts.ranges([(row.median_ms, row.slow_ms) for row in rows]),
     )

@@ -162,4 +162,4 @@ def test_an_image_that_its_owner_no_longer_keeps_is_left_out(
         assert len(archive.namelist()) == 2
     assert client.get("/admin/reviews/1/image").status_code == 404
     assert "no longer stored" in text_of(client, "/admin/reviews/1")
-    assert "Not stored" in text_of(client, "/admin/reviews?status=accepted")
+    assert "The image is not stored" in text_of(client, "/admin/reviews?status=accepted")

@@ -1,10 +1,10 @@
-"""Disabled accounts, the audit log, an index for the usage figures, and the FAQ on disputed verdicts."""
+"""Disabled accounts, the audit log, indices for the figures, and the FAQ on disputed verdicts."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -58,6 +58,8 @@ def upgrade() -> None:
         "detections",
         ["created_at", "status", "label", "certainty", "duration_ms", "user_id"],
     )
+    op.create_index("ix_detections_status_label", "detections", ["status", "label"])
+    op.create_index(op.f("ix_images_size_bytes"), "images", ["size_bytes"])
     op.create_table(
         "audit_entries",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -85,6 +87,8 @@ def downgrade() -> None:
     op.drop_table("audit_entries")
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION refuse_audit_change()")
+    op.drop_index(op.f("ix_images_size_bytes"), "images")
+    op.drop_index("ix_detections_status_label", "detections")
     op.drop_index("ix_detections_usage", "detections")
     with op.batch_alter_table("users") as users:
         users.drop_column("is_disabled")
