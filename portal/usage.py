@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Label, case, func, select
+from sqlalchemy import ColumnElement, Label, Select, case, func, select
 
 from portal.extensions import db
 from portal.models import Detection, Status, User, now
@@ -81,7 +81,7 @@ def per_day(since: date) -> tuple[list[Day], Figures]:
     tallies: dict[str, _Tally] = defaultdict(_Tally)
     whole = _Tally()
     rows = select(_day().label("day"), _kind(), _rounded()).where(_from(since)).subquery()
-    counted = select(*rows.c, func.count()).group_by(*rows.c)
+    counted: Select[Any] = select(*rows.c, func.count()).group_by(*rows.c)
     for name, kind, ms, count in db.session.execute(counted):
         for tally in (tallies[str(name)], whole):
             tally.add(kind, ms, count)
@@ -93,7 +93,8 @@ def last_day() -> Figures:
     """Return the figures of the last 24 hours."""
     tally = _Tally()
     rows = select(_kind(), _rounded()).where(Detection.created_at >= now() - timedelta(days=1)).subquery()
-    for kind, ms, count in db.session.execute(select(*rows.c, func.count()).group_by(*rows.c)):
+    counted: Select[Any] = select(*rows.c, func.count()).group_by(*rows.c)
+    for kind, ms, count in db.session.execute(counted):
         tally.add(kind, ms, count)
     return Figures(*tally.figures())
 
