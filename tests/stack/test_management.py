@@ -3,9 +3,10 @@
 import json
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from portal.config import Settings
@@ -45,8 +46,15 @@ def add_version(store: Path, version: str) -> str:
 
 
 @pytest.fixture
-def management(serving: Serving) -> Management:
-    return Management(settings_for(serving))
+def network() -> Iterator[httpx.HTTPTransport]:
+    """Real connections, closed when the test is done."""
+    with httpx.HTTPTransport() as transport:
+        yield transport
+
+
+@pytest.fixture
+def management(serving: Serving, network: httpx.HTTPTransport) -> Management:
+    return Management(settings_for(serving), network)
 
 
 def test_the_state_of_the_server_is_read(serving: Serving, management: Management) -> None:
@@ -66,9 +74,9 @@ def test_the_state_of_the_server_is_read(serving: Serving, management: Managemen
     assert version.workers[0].device == "CPU" or version.workers[0].device.startswith("GPU")
 
 
-def test_the_work_is_counted(serving: Serving, management: Management) -> None:
+def test_the_work_is_counted(serving: Serving, management: Management, network: httpx.HTTPTransport) -> None:
     before = management.workload().requests
-    Inference(settings_for(serving)).judge(CHINA.read_bytes())
+    Inference(settings_for(serving), network).judge(CHINA.read_bytes())
     workload = management.workload()
     assert workload.requests == before + 1
     assert workload.handling_ms is not None
@@ -103,14 +111,15 @@ def test_what_torchserve_refuses_is_explained(management: Management) -> None:
         management.set_default("99.0")
 
 
-def test_a_version_is_rolled_forward_and_back(model_store: Path, launch: Callable[..., Serving]) -> None:
+def test_a_version_is_rolled_forward_and_back(
+    model_store: Path, launch: Callable[..., Serving], network: httpx.HTTPTransport
+) -> None:
     archive = add_version(model_store, "2.0")
-    server = launch(TS_ENABLE_MODEL_API="true", TS_TOKEN_EXPIRATION_MIN="1")
-    first_key = server.key("management")
-    management, inference = Management(settings_for(server)), Inference(settings_for(server))
+    server = launch(TS_ENABLE_MODEL_API="true")
+    management = Management(settings_for(server), network)
+    inference = Inference(settings_for(server), network)
     [first] = management.state().versions
     assert management.state().model_api
-    assert server.key("management") != first_key  # renewed, since it was about to expire
     with pytest.raises(Refused, match="Model not found"):
         management.register("deepfake-9.9.mar")
     with pytest.raises(Refused, match="already registered"):
@@ -129,3 +138,14 @@ def test_a_version_is_rolled_forward_and_back(model_store: Path, launch: Callabl
     management.unregister("2.0")
     assert [version.name for version in management.state().versions] == [first.name]
     assert inference.judge(CHINA.read_bytes()).model_version == first.name
+
+
+@pytest.mark.parametrize("spoilt", [{"key": "expired"}, {"expiration time": "2020-01-01T00:00:00Z"}])
+def test_the_management_key_is_renewed(
+    serving: Serving, management: Management, spoilt: dict[str, str]
+) -> None:
+    keys = json.loads(serving.key_file.read_text())
+    keys["management"] |= spoilt
+    serving.key_file.write_text(json.dumps(keys))
+    assert management.state().versions[0].ready == 1
+    assert serving.key("management") != keys["management"]["key"]
