@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from portal.api.client import Client, InvalidSignature, verify
 from portal.api.courier import ATTEMPTS, deliver_next
 from portal.api.signatures import sign
 from portal.extensions import db
+from portal.worker import work
 from tests.portal.conftest import PHOTOGRAPH, Auth, FakeServing
 
 Call = Callable[..., Any]
@@ -35,6 +36,7 @@ class Receiver:
     def __init__(self) -> None:
         self.status = 204
         self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.arrived = Event()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,6 +46,7 @@ class Receiver:
                 self.send_response(receiver.status)
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
+                receiver.arrived.set()
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -260,6 +263,25 @@ def test_what_is_deleted_is_not_sent(internal: Flask, desk: Client, receiver: Re
     desk.delete_webhook(1)
     assert deliver(internal) == 0
     assert desk.webhooks() == []
+
+
+def test_the_worker_sends_what_is_due(internal: Flask, desk: Client, receiver: Receiver) -> None:
+    secret = desk.create_webhook(receiver.url)["secret"]
+    desk.detect(PHOTOGRAPH)
+    stop = Event()
+
+    def run() -> None:
+        with internal.app_context():
+            work(stop, "http://portal.example")
+
+    worker = Thread(target=run)
+    worker.start()
+    arrived = receiver.arrived.wait(60)
+    stop.set()
+    worker.join()
+    assert arrived
+    verify(secret, *receiver.requests[0])
+    assert desk.deliveries(1)[0]["status"] == "delivered"
 
 
 def test_two_workers_do_not_send_the_same(internal: Flask, desk: Client, receiver: Receiver) -> None:
