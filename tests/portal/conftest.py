@@ -105,6 +105,8 @@ class FakeServing:
             self.judged.append(request.read())
         elif request.headers.get("describe") == "True":
             return httpx.Response(200, json=self.card)
+        elif request.url.path == "/ping":
+            return httpx.Response(200, json={"status": "Healthy"})
         return self.answer(request)
 
 
