@@ -35,6 +35,14 @@ format: .venv/dev.stamp  ## Put the code into the project's style
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+catalogues: .venv/dev.stamp  ## Bring the catalogues up to date with the texts in the code, and compile them
+	@mkdir -p var
+	$(BIN)/pybabel extract --mapping-file pyproject.toml --keywords lazy_gettext --keywords marked \
+		--add-location file --sort-by-file --project Unmask --output-file var/messages.pot portal
+	$(BIN)/pybabel update --input-file var/messages.pot --output-dir portal/translations --ignore-obsolete \
+		--no-fuzzy-matching --ignore-pot-creation-date
+	$(BIN)/pybabel compile --directory portal/translations
+
 train: .venv/run.stamp  ## Train on the pictures below DATA=folder, and put the model into the model store
 	@test -n "$(DATA)" || { echo "Say where the pictures are: make train DATA=folder" >&2; exit 1; }
 	$(BIN)/python -m training prepare "$(DATA)"
@@ -69,4 +77,4 @@ preflight:
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt $(groups)
 	@touch $@
 
-.PHONY: help run test lint format train mar setup secrets clean preflight
+.PHONY: help run test lint format catalogues train mar setup secrets clean preflight

@@ -16,8 +16,10 @@ from portal import (
     errors,
     faq,
     fetch,
+    formats,
     history,
     inference,
+    languages,
     pages,
     presentation,
     privacy,
@@ -72,6 +74,8 @@ def create_app(
     storage.init_app(app, settings.upload_folder)
     fetch.init_app(app, settings, network)
 
+    languages.init_app(app)
+    formats.init_app(app)
     presentation.init_app(app)
     errors.init_app(app)
     for feature in (pages, auth, uploads, detections, history, reports, privacy, faq, admin):

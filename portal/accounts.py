@@ -4,6 +4,7 @@ import hashlib
 import secrets
 
 from flask import current_app
+from flask_babel import gettext
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import func, select, update
 
@@ -22,7 +23,9 @@ class LastAdmin(ValueError):
 
 def delete_account(user_id: int) -> None:
     """Delete a user with all that belongs to it; raises LastAdmin for the only administrator."""
-    user = _without_last_admin(user_id, "deleted")
+    user = _without_last_admin(
+        user_id, gettext("This is the only administrator who can sign in: it cannot be deleted.")
+    )
     if user is not None:
         remove_user(user)
     db.session.commit()
@@ -36,7 +39,9 @@ def delete_user(user: User) -> None:
 
 def disable(user_id: int) -> None:
     """Shut a user out, sessions included; raises LastAdmin for the only administrator."""
-    user = _without_last_admin(user_id, "disabled")
+    user = _without_last_admin(
+        user_id, gettext("This is the only administrator who can sign in: it cannot be disabled.")
+    )
     if user is None or user.is_disabled:
         return
     user.is_disabled = True
@@ -63,7 +68,10 @@ def make_admin(user: User) -> None:
 
 def remove_admin(user_id: int) -> None:
     """Take the rights of an administrator away; raises LastAdmin for the only one."""
-    user = _without_last_admin(user_id, "made an ordinary user")
+    user = _without_last_admin(
+        user_id,
+        gettext("This is the only administrator who can sign in: it cannot be made an ordinary user."),
+    )
     if user is None or not user.is_admin:
         return
     user.is_admin = False
@@ -106,7 +114,7 @@ def create_admin(name: str, password: str) -> User | None:
     return user
 
 
-def _without_last_admin(user_id: int, verb: str) -> User | None:
+def _without_last_admin(user_id: int, refusal: str) -> User | None:
     """Return a user who may be taken away; nobody else takes one away until the transaction ends."""
     # A write to one row makes a second process wait, on PostgreSQL and, which knows no other lock, on SQLite.
     first = select(func.min(User.id)).scalar_subquery()
@@ -120,7 +128,7 @@ def _without_last_admin(user_id: int, verb: str) -> User | None:
     others = select(User.id).where(User.is_admin, ~User.is_disabled, User.id != user_id)
     if user is not None and user.is_admin and db.session.scalar(others.limit(1)) is None:
         db.session.rollback()
-        raise LastAdmin(f"This is the only administrator who can sign in: it cannot be {verb}.")
+        raise LastAdmin(refusal)
     return user
 
 

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
+from flask_babel import gettext
 from flask_login import current_user, login_required, login_user, logout_user
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -29,7 +30,7 @@ def load_user(session_id: str) -> User | None:
 @login_manager.unauthorized_handler
 def unauthorized() -> Response:
     """Send people to the sign-in page, and back afterwards where that is possible."""
-    flash("Please sign in to continue.", "info")
+    flash(gettext("Please sign in to continue."), "info")
     target = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("auth.login", next=target))
 
@@ -48,10 +49,10 @@ def register() -> Page:
         db.session.commit()
     except IntegrityError:
         db.session.rollback()
-        form.name.errors = ["This name is taken. Choose another one."]
+        form.name.errors = [gettext("This name is taken. Choose another one.")]
         return render_template("auth/register.html", form=form), 409
     _sign_in(user)
-    flash("Welcome! Your account is ready: upload your first image.", "success")
+    flash(gettext("Welcome! Your account is ready: upload your first image."), "success")
     return redirect(url_for("pages.home"))
 
 
@@ -64,14 +65,14 @@ def login() -> Page:
         return render_template("auth/login.html", form=form), 422 if form.is_submitted() else 200
     user = db.session.scalar(select(User).where(User.name == form.name.data))
     if not matches(user, form.password.data or "") or user is None:
-        form.password.errors = ["The user name or the password is wrong."]
+        form.password.errors = [gettext("The user name or the password is wrong.")]
         return render_template("auth/login.html", form=form), 401
     db.session.commit()
     if user.is_disabled:
-        form.password.errors = ["This account is disabled. Ask whoever runs this portal."]
+        form.password.errors = [gettext("This account is disabled. Ask whoever runs this portal.")]
         return render_template("auth/login.html", form=form), 403
     _sign_in(user)
-    return redirect(_safe(request.args.get("next")))
+    return redirect(own_page(request.args.get("next")))
 
 
 @blueprint.post("/logout")
@@ -79,7 +80,7 @@ def logout() -> Response:
     """Sign out."""
     logout_user()
     session.clear()
-    flash("You are signed out.", "info")
+    flash(gettext("You are signed out."), "info")
     return redirect(url_for("pages.home"))
 
 
@@ -96,7 +97,7 @@ def reset_password(token: str) -> Page:
         return page, 422 if form.is_submitted() else 200
     set_password(user, form.password.data or "")
     db.session.commit()
-    flash("Your new password is set. Sign in with it.", "success")
+    flash(gettext("Your new password is set. Sign in with it."), "success")
     return redirect(url_for("auth.login"), 303)
 
 
@@ -116,12 +117,12 @@ def change_password() -> Page:
     if not form.validate_on_submit():
         return _account_page(password_form=form), 422
     if not matches(current_user, form.present.data or ""):
-        form.present.errors = ["This is not your present password."]
+        form.present.errors = [gettext("This is not your present password.")]
         return _account_page(password_form=form), 401
     set_password(current_user, form.password.data or "")
     db.session.commit()
     login_user(current_user)
-    flash("Your password is changed. Everywhere else, you were signed out.", "success")
+    flash(gettext("Your password is changed. Everywhere else, you were signed out."), "success")
     return redirect(url_for("auth.account"))
 
 
@@ -134,7 +135,7 @@ def delete() -> Page:
     if not form.validate_on_submit():
         return _account_page(delete_form=form), 422
     if not matches(current_user, form.confirm.data or ""):
-        form.confirm.errors = ["This is not your password."]
+        form.confirm.errors = [gettext("This is not your password.")]
         return _account_page(delete_form=form), 401
     try:
         delete_account(current_user.id)
@@ -143,8 +144,17 @@ def delete() -> Page:
         return _account_page(delete_form=form), 409
     logout_user()
     session.clear()
-    flash("Your account, your images and their verdicts are deleted.", "success")
+    flash(gettext("Your account, your images and their verdicts are deleted."), "success")
     return redirect(url_for("pages.home"))
+
+
+def own_page(target: str | None) -> str:
+    """Return `target` if it is a page of this site, else the home page."""
+    home = url_for("pages.home")
+    if not target or not target.startswith("/") or "\\" in target or not target.isprintable():
+        return home
+    parts = urlsplit(target)
+    return home if parts.scheme or parts.netloc or target.startswith("//") else target
 
 
 def _account_page(**forms: Any) -> str:
@@ -156,12 +166,3 @@ def _sign_in(user: User) -> None:
     session.clear()  # nothing that was set before signing in may live on in the new session
     session.permanent = True
     login_user(user)
-
-
-def _safe(target: str | None) -> str:
-    """Return `target` if it is a page of this site, else the home page."""
-    home = url_for("pages.home")
-    if not target or not target.startswith("/") or "\\" in target or not target.isprintable():
-        return home
-    parts = urlsplit(target)
-    return home if parts.scheme or parts.netloc or target.startswith("//") else target

@@ -3,9 +3,11 @@
 import logging
 from typing import Any
 
+from flask_babel import gettext, ngettext
 from sqlalchemy import select
 
 from portal.extensions import db, upsert
+from portal.formats import number, share
 from portal.inference import InferenceError, inference
 from portal.models import Detection, ModelCard, now
 
@@ -67,14 +69,19 @@ def figures(card: ModelCard) -> list[dict[str, Any]]:
 
 def sentence(figure: dict[str, Any]) -> str:
     """Put the figures of one split into words."""
-    words = "{images} images: {real} of the real and {fake} of the fake ones recognised, ROC AUC {auc}"
-    return words.format(
-        images=figure["images"],
-        real=_share(figure["accuracy_real"]),
-        fake=_share(figure["accuracy_fake"]),
-        auc="n/a" if figure["roc_auc"] is None else f"{figure['roc_auc']:.3f}",
+    return str(
+        ngettext(
+            "%(count)s image: %(real)s of the real and %(fake)s of the fake ones recognised, ROC AUC %(auc)s",
+            "%(count)s images: %(real)s of the real and %(fake)s of the fake ones recognised, ROC AUC "
+            "%(auc)s",
+            figure["images"],
+            count=number(figure["images"]),
+            real=_share(figure["accuracy_real"]),
+            fake=_share(figure["accuracy_fake"]),
+            auc=gettext("n/a") if figure["roc_auc"] is None else number(figure["roc_auc"], 3),
+        )
     )
 
 
 def _share(value: float | None) -> str:
-    return "n/a" if value is None else f"{value * 100:.1f} %"
+    return str(gettext("n/a")) if value is None else share(value, 1)

@@ -9,8 +9,8 @@ import click
 from flask.cli import AppGroup
 
 from portal import serving, usage
+from portal.formats import file_size, milliseconds, percent
 from portal.inference import InferenceError, Version, Workload
-from portal.presentation import file_size, milliseconds, percent
 
 group = AppGroup("serving", help="Look at TorchServe, scale its workers, change the version that judges.")
 

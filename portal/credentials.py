@@ -7,6 +7,8 @@ import logging
 from functools import cache
 from typing import Any
 
+from portal.languages import marked
+
 logger = logging.getLogger(__name__)
 
 TEXT_LENGTH = 120
@@ -30,7 +32,8 @@ def credentials(data: bytes, mime: str) -> dict[str, Any] | None:
         return None
     library = _library()
     if library is None:
-        return {"state": "unreadable", "reason": "The library c2pa-python does not work on this server."}
+        reason = marked("The library c2pa-python does not work on this server.")
+        return {"state": "unreadable", "reason": reason}
     try:
         settings = library.Settings.from_dict(OFFLINE)
         with (

@@ -12,6 +12,7 @@ from flask import (
     render_template,
     url_for,
 )
+from flask_babel import gettext
 from flask_login import current_user, login_required
 from sqlalchemy import select
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -77,7 +78,7 @@ def again(detection_id: int) -> WerkzeugResponse:
     """Have the image judged by the model in service now, as a further detection."""
     detection = mine(detection_id)
     if not detection.image_kept:
-        abort(409, "The image is not stored any more: upload it again.")
+        abort(409, gettext("The image is not stored any more: upload it again."))
     return redirect(url_for(".show", detection_id=judging.again(detection).id), 303)
 
 
@@ -90,7 +91,7 @@ def note(detection_id: int) -> Page:
         return _page(detection, note_form=form), 422
     detection.note = (form.note.data or "").strip()
     db.session.commit()
-    flash("The note is saved.", "success")
+    flash(gettext("The note is saved."), "success")
     return redirect(url_for(".show", detection_id=detection_id, _anchor="note"), 303)
 
 
@@ -106,7 +107,7 @@ def dispute(detection_id: int) -> Page:
     except feedback.NotPossible as error:
         form.label.errors = [str(error)]
         return _page(detection, dispute_form=form), 409
-    flash("Thank you. An administrator will look at this image and your answer.", "success")
+    flash(gettext("Thank you. An administrator will look at this image and your answer."), "success")
     return redirect(url_for(".show", detection_id=detection_id, _anchor="dispute"), 303)
 
 
@@ -115,7 +116,7 @@ def dispute(detection_id: int) -> Page:
 def withdraw(detection_id: int) -> WerkzeugResponse:
     """Take an objection back."""
     feedback.withdraw(mine(detection_id))
-    flash("Your objection is withdrawn.", "success")
+    flash(gettext("Your objection is withdrawn."), "success")
     return redirect(url_for(".show", detection_id=detection_id), 303)
 
 
@@ -124,7 +125,7 @@ def withdraw(detection_id: int) -> WerkzeugResponse:
 def delete(detection_id: int) -> WerkzeugResponse:
     """Delete a detection and its image."""
     judging.remove(mine(detection_id))
-    flash("The image and its verdict are deleted.", "success")
+    flash(gettext("The image and its verdict are deleted."), "success")
     return redirect(url_for("history.index"), 303)
 
 

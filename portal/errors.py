@@ -3,13 +3,15 @@
 import logging
 
 from flask import Flask, current_app, jsonify, render_template, request
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from portal.api import problems
 from portal.extensions import db
-from portal.presentation import file_size
+from portal.formats import file_size
 
 logger = logging.getLogger(__name__)
 
@@ -17,16 +19,19 @@ logger = logging.getLogger(__name__)
 DRAIN_TIMES = 5
 # Title and explanation of each status that people meet.
 MESSAGES = {
-    400: ("This request cannot be understood", "Go back, reload the page and try again."),
-    403: ("This page is for administrators", "Your account may not open it. Sign in as an administrator."),
-    404: ("There is nothing here", "The address is wrong, or what was here is deleted."),
-    405: ("This address cannot be used like that", "Use the buttons and links of the portal."),
-    409: ("This is not possible", ""),
-    413: ("This file is too large", ""),
-    429: ("Too many attempts", "To protect the accounts, wait a minute before you try again."),
+    400: (_("This request cannot be understood"), _("Go back, reload the page and try again.")),
+    403: (
+        _("This page is for administrators"),
+        _("Your account may not open it. Sign in as an administrator."),
+    ),
+    404: (_("There is nothing here"), _("The address is wrong, or what was here is deleted.")),
+    405: (_("This address cannot be used like that"), _("Use the buttons and links of the portal.")),
+    409: (_("This is not possible"), ""),
+    413: (_("This file is too large"), ""),
+    429: (_("Too many attempts"), _("To protect the accounts, wait a minute before you try again.")),
     500: (
-        "Something went wrong on our side",
-        "It is in the log. Try again; if it stays, tell whoever runs this.",
+        _("Something went wrong on our side"),
+        _("It is in the log. Try again; if it stays, tell whoever runs this."),
     ),
 }
 
@@ -62,11 +67,11 @@ def _http_error(error: HTTPException) -> Response:
 
 def _session_expired(error: CSRFError) -> Response:
     logger.info("CSRF check of %s failed: %s", request.path, error.description)
-    message = (
+    message = gettext(
         "You were signed out because nothing happened for a long time, or the page is from before you signed "
         "in. Nothing was changed. Sign in and do it once more."
     )
-    return _answer(400, "Your session has expired", message, expired=True)
+    return _answer(400, gettext("Your session has expired"), message, expired=True)
 
 
 def _too_large(error: RequestEntityTooLarge) -> Response:
@@ -77,13 +82,13 @@ def _too_large(error: RequestEntityTooLarge) -> Response:
         left -= len(chunk)
     if problems.wanted():
         return problems.response(error)
-    message = f"The limit is {file_size(limit)}. Upload a smaller copy of the image."
+    message = gettext("The limit is %(limit)s. Upload a smaller copy of the image.", limit=file_size(limit))
     return _answer(413, MESSAGES[413][0], message)
 
 
 def _answer(status: int, title: str, message: str, expired: bool = False) -> Response:
     if wants_json():
-        response = jsonify(status=status, title=title, detail=message)
+        response = jsonify(status=status, title=str(title), detail=str(message))
     else:
         page = render_template(
             "errors/error.html", status=status, title=title, message=message, expired=expired

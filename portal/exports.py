@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Select
 
 from portal.extensions import db
+from portal.languages import english
 from portal.models import Detection
 from portal.presentation import wording
 
@@ -29,7 +30,8 @@ def rows(query: Select[Any]) -> Iterator[dict[str, Any]]:
             return
         for detection in batch:
             values = {name: getattr(detection, name, None) for name in COLUMNS}
-            values["verdict"] = wording(detection).title
+            with english():
+                values["verdict"] = str(wording(detection).title)
             yield {
                 key: value.isoformat() if isinstance(value, datetime) else value
                 for key, value in values.items()

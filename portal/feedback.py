@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask_babel import gettext, ngettext
 from sqlalchemy import Select, func, select
 
 from portal.extensions import db
@@ -22,13 +23,12 @@ def dispute(detection: Detection, claimed_label: str, note: str = "") -> Feedbac
     owner lets administrators see the image: the page that calls this must say so.
     """
     if claimed_label not in LABELS:
-        raise NotPossible("Say whether the image is real or fake.")
+        raise NotPossible(gettext("Say whether the image is real or fake."))
     if detection.status is not Status.DONE:
-        raise NotPossible("This image has no verdict yet.")
+        raise NotPossible(gettext("This image has no verdict yet."))
     if claimed_label == detection.label and detection.certainty != "low":
-        raise NotPossible("This is what the verdict says already.")
-    if len(note) > NOTE_LENGTH:
-        raise NotPossible(f"The note is too long: {NOTE_LENGTH} characters are the limit.")
+        raise NotPossible(gettext("This is what the verdict says already."))
+    _check_length(note)
     feedback = of(detection) or Feedback(detection_id=detection.id, user_id=detection.user_id)
     feedback.claimed_label, feedback.note = claimed_label, note.strip()
     feedback.status, feedback.created_at = FeedbackStatus.OPEN, now()
@@ -68,14 +68,27 @@ def review(feedback: Feedback, reviewer: User, accepted: bool, note: str = "") -
 
     Of one image, no two accepted claims may contradict each other: it stands once in the data set.
     """
-    if len(note) > NOTE_LENGTH:
-        raise NotPossible(f"The note is too long: {NOTE_LENGTH} characters are the limit.")
+    _check_length(note)
     if accepted and _contradicted(feedback):
         raise NotPossible(
-            "The other label is accepted already for the same image, on another claim: reject that one first."
+            gettext(
+                "The other label is accepted already for the same image, on another claim: reject that one "
+                "first."
+            )
         )
     feedback.status = FeedbackStatus.ACCEPTED if accepted else FeedbackStatus.REJECTED
     feedback.reviewer_id, feedback.review_note, feedback.reviewed_at = reviewer.id, note.strip(), now()
+
+
+def _check_length(note: str) -> None:
+    if len(note) > NOTE_LENGTH:
+        raise NotPossible(
+            ngettext(
+                "The note is too long: one character is the limit.",
+                "The note is too long: %(num)s characters are the limit.",
+                NOTE_LENGTH,
+            )
+        )
 
 
 def _contradicted(feedback: Feedback) -> bool:

@@ -5,10 +5,11 @@ from typing import cast
 
 import httpx
 from flask import Flask, current_app
+from flask_babel import gettext, ngettext
 
 from portal.config import Settings
+from portal.formats import file_size
 from portal.outbound import Forbidden, Network, check_url, public_client
-from portal.presentation import file_size
 
 REDIRECTS = 5
 URL_LENGTH = 2000
@@ -60,45 +61,73 @@ class Fetcher:
             ) as client:
                 return self._get(client, url)
         except Forbidden as error:
-            raise NotFetched(f"This address cannot be fetched. {error}") from error
+            raise NotFetched(gettext("This address cannot be fetched. %(reason)s", reason=error)) from error
         except httpx.TooManyRedirects as error:
-            raise NotFetched(f"The address redirects more than {REDIRECTS} times.") from error
+            raise NotFetched(
+                ngettext(
+                    "The address redirects more than once.",
+                    "The address redirects more than %(num)s times.",
+                    REDIRECTS,
+                )
+            ) from error
         except httpx.TimeoutException as error:
-            raise NotFetched(f"The site did not send the image within {self.seconds:g} seconds.") from error
+            raise NotFetched(
+                gettext("The site did not send the image within %(seconds)s s.", seconds=f"{self.seconds:g}")
+            ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise NotFetched("The site cannot be reached. Check the address, or try later.") from error
+            raise NotFetched(
+                gettext("The site cannot be reached. Check the address, or try later.")
+            ) from error
 
     def _parse(self, address: str) -> httpx.URL:
         if len(address) > URL_LENGTH:
-            raise NotFetched(f"The address is longer than {URL_LENGTH} characters.")
+            raise NotFetched(
+                ngettext(
+                    "The address is longer than one character.",
+                    "The address is longer than %(num)s characters.",
+                    URL_LENGTH,
+                )
+            )
         try:
             url = httpx.URL(address.strip()).copy_with(fragment=None)
             check_url(url, self.ports)
         except httpx.InvalidURL as error:
             raise NotFetched(
-                "This is not an address: it should look like https://example.org/image.jpg."
+                gettext(
+                    "This is not an address: it should look like %(example)s.",
+                    example="https://example.org/image.jpg",
+                )
             ) from error
         except Forbidden as error:
-            raise NotFetched(f"This address cannot be fetched. {error}") from error
+            raise NotFetched(gettext("This address cannot be fetched. %(reason)s", reason=error)) from error
         return url
 
     def _get(self, client: httpx.Client, url: httpx.URL) -> Fetched:
         with client.stream("GET", url) as response:
             if response.status_code != 200:
                 raise NotFetched(
-                    f"The site answered {response.status_code} {response.reason_phrase} instead of an image."
+                    gettext(
+                        "The site answered %(status)s instead of an image.",
+                        status=f"{response.status_code} {response.reason_phrase}",
+                    )
                 )
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 raise NotFetched(
-                    "There is a web page at this address, not an image. Open the image by itself in your "
-                    "browser and copy its address."
+                    gettext(
+                        "There is a web page at this address, not an image. Open the image by itself in your "
+                        "browser and copy its address."
+                    )
                 )
             data = bytearray()
             # Raw: whoever compresses in spite of our request must not fill the memory.
             for chunk in response.iter_raw():
                 data += chunk
                 if len(data) > self.max_bytes:
-                    raise TooLarge(f"This file is too large. The limit is {file_size(self.max_bytes)}.")
+                    raise TooLarge(
+                        gettext(
+                            "This file is too large. The limit is %(limit)s.", limit=file_size(self.max_bytes)
+                        )
+                    )
             return Fetched(bytes(data), response.url.path.rsplit("/", 1)[-1], str(response.url))
 
 

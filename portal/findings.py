@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from portal.marks import GENERATED
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+
+from portal.formats import number
+from portal.languages import translated
+from portal.marks import CHUNK, GENERATED
 
 Details = tuple[tuple[str, str], ...]
 
@@ -29,108 +34,123 @@ class Caution:
 
 NO_CREDENTIALS = Finding(
     "none",
-    "No Content Credentials",
-    "The file carries no signed history.",
-    "Nearly all images have none, real or not, and messengers and networks remove them.",
+    _("No Content Credentials"),
+    _("The file carries no signed history."),
+    _("Nearly all images have none, real or not, and messengers and networks remove them."),
 )
 UNREADABLE_CREDENTIALS = Finding(
     "none",
-    "Content Credentials that cannot be read",
-    "The file carries something that looks like a signed history.",
-    "It is damaged or of an unknown kind, and says nothing.",
+    _("Content Credentials that cannot be read"),
+    _("The file carries something that looks like a signed history."),
+    _("It is damaged or of an unknown kind, and says nothing."),
 )
 INVALID_CREDENTIALS = Finding(
     "weak",
-    "Broken Content Credentials",
-    "The file was changed after it was signed, or the signature is wrong.",
-    "Saving it again in a program that does not know of credentials suffices for that: it need not be fraud.",
+    _("Broken Content Credentials"),
+    _("The file was changed after it was signed, or the signature is wrong."),
+    _(
+        "Saving it again in a program that does not know of credentials suffices for that: it need not be "
+        "fraud."
+    ),
 )
 GENERATED_CREDENTIALS = Finding(
     "strong",
-    "Content Credentials name a generator",
-    "Whoever signed this file declares that a model made the image or a part of it, and the file has not "
-    "been changed since.",
-    "Who the signer is was not checked against a list of trusted ones: read the name yourself.",
+    _("Content Credentials name a generator"),
+    _(
+        "Whoever signed this file declares that a model made the image or a part of it, and the file has not "
+        "been changed since."
+    ),
+    _("Who the signer is was not checked against a list of trusted ones: read the name yourself."),
 )
 VALID_CREDENTIALS = Finding(
     "weak",
-    "Intact Content Credentials",
-    "The file has not been changed since it was signed, and its signed history is below.",
-    "The history is what the signer states. Who that is was not checked against a list of trusted ones: read "
-    "the name yourself.",
+    _("Intact Content Credentials"),
+    _("The file has not been changed since it was signed, and its signed history is below."),
+    _(
+        "The history is what the signer states. Who that is was not checked against a list of trusted ones: "
+        "read the name yourself."
+    ),
 )
 MARKS = {
     "source_type": Finding(
         "strong",
-        "Declared as made by a model",
-        "The metadata has the IPTC's mark for images that a model made, wholly or in part. Generators and "
-        "agencies set it on purpose.",
-        "It is not signed: anybody can write or remove it. That it is missing would mean nothing.",
+        _("Declared as made by a model"),
+        _(
+            "The metadata has the IPTC's mark for images that a model made, wholly or in part. Generators "
+            "and agencies set it on purpose."
+        ),
+        _("It is not signed: anybody can write or remove it. That it is missing would mean nothing."),
     ),
     "generator": Finding(
         "strong",
-        "Mark of an image generator",
-        "The file carries what this generator writes into its images. Few would add it to a photograph.",
-        "It is not signed: anybody can write or remove it. That it is missing would mean nothing.",
+        _("Mark of an image generator"),
+        _("The file carries what this generator writes into its images. Few would add it to a photograph."),
+        _("It is not signed: anybody can write or remove it. That it is missing would mean nothing."),
     ),
     "face_editor": Finding(
         "weak",
-        "Mark of a program that changes faces",
-        "The file was last saved by a program made for changing faces.",
-        "It does not say what was changed, if anything.",
+        _("Mark of a program that changes faces"),
+        _("The file was last saved by a program made for changing faces."),
+        _("It does not say what was changed, if anything."),
     ),
     "editor": Finding(
         "none",
-        "Saved by an image editor",
-        "The file went through an editor.",
-        "Nearly every published photograph did: cropping and brightness are edits too.",
+        _("Saved by an image editor"),
+        _("The file went through an editor."),
+        _("Nearly every published photograph did: cropping and brightness are edits too."),
     ),
 }
 CAMERA = Finding(
     "weak",
-    "Camera data",
-    "The file names a camera, as photographs straight from it do.",
-    "Anybody can write it, and fakes made from photographs often keep it.",
+    _("Camera data"),
+    _("The file names a camera, as photographs straight from it do."),
+    _("Anybody can write it, and fakes made from photographs often keep it."),
 )
 NO_CAMERA = Finding(
     "none",
-    "No camera data",
-    "The file does not say how it was taken.",
-    "Messengers, networks and many editors remove it, so most images on the web have none.",
+    _("No camera data"),
+    _("The file does not say how it was taken."),
+    _("Messengers, networks and many editors remove it, so most images on the web have none."),
 )
 LOCATION = Finding(
     "none",
-    "A location is stored in the file",
-    "The metadata holds coordinates. They are not shown here, to protect people.",
-    "Anybody can write them.",
+    _("A location is stored in the file"),
+    _("The metadata holds coordinates. They are not shown here, to protect people."),
+    _("Anybody can write them."),
 )
 QUALITY = Finding(
     "none",
-    "JPEG compression",
-    "The quality is estimated from the file's own quantisation tables.",
-    "It tells how the file was last saved, not how often before, nor by whom.",
+    _("JPEG compression"),
+    _("The quality is estimated from the file's own quantisation tables."),
+    _("It tells how the file was last saved, not how often before, nor by whom."),
 )
 UNREADABLE_METADATA = Finding(
     "none",
-    "Metadata that cannot be read",
-    "The file carries metadata that breaks the rules of its format.",
-    "Careless programs do that as well as forgers.",
+    _("Metadata that cannot be read"),
+    _("The file carries metadata that breaks the rules of its format."),
+    _("Careless programs do that as well as forgers."),
 )
 CAUTIONS = {
     "tiny": Caution(
-        "Very small image",
-        "It has fewer than 128 pixels on one side, and the model looks at 224. Find a larger copy: "
-        "of this one, the verdict says little.",
+        _("Very small image"),
+        _(
+            "It has fewer than 128 pixels on one side, and the model looks at 224. Find a larger copy: "
+            "of this one, the verdict says little."
+        ),
     ),
     "compressed": Caution(
-        "Strongly compressed",
-        "Its JPEG quality is below 50. That removes the fine traces that the model looks for. Find an "
-        "earlier copy.",
+        _("Strongly compressed"),
+        _(
+            "Its JPEG quality is below 50. That removes the fine traces that the model looks for. Find an "
+            "earlier copy."
+        ),
     ),
     "screenshot": Caution(
-        "Probably a screenshot",
-        "Its size or its metadata are those of a screen. A screenshot is a new picture of the image, and the "
-        "model knows none. Find the image itself.",
+        _("Probably a screenshot"),
+        _(
+            "Its size or its metadata are those of a screen. A screenshot is a new picture of the image, "
+            "and the model knows none. Find the image itself."
+        ),
     ),
 }
 
@@ -147,7 +167,7 @@ def findings(evidence: dict[str, Any] | None) -> list[Finding]:
     if evidence["metadata"]["has_location"]:
         found.append(LOCATION)
     if evidence["jpeg_quality"] is not None:
-        found.append(_with(QUALITY, (("Quality of 100", str(evidence["jpeg_quality"])),)))
+        found.append(_with(QUALITY, ((gettext("Quality of 100"), number(evidence["jpeg_quality"])),)))
     return sorted(found, key=lambda each: ("strong", "weak", "none").index(each.weight))
 
 
@@ -160,7 +180,7 @@ def _credentials(found: dict[str, Any] | None) -> Finding:
     if found is None:
         return NO_CREDENTIALS
     if found["state"] == "unreadable":
-        return _with(UNREADABLE_CREDENTIALS, (("Reason", found["reason"]),))
+        return _with(UNREADABLE_CREDENTIALS, ((gettext("Reason"), translated(found["reason"])),))
     generated = GENERATED.intersection(found["source_types"])
     kind = VALID_CREDENTIALS if found["state"] == "valid" else INVALID_CREDENTIALS
     if found["state"] == "valid" and generated:
@@ -168,26 +188,34 @@ def _credentials(found: dict[str, Any] | None) -> Finding:
     return _with(
         kind,
         (
-            ("Signed by", found["signer"]),
-            ("Signed at", found["signed_at"]),
-            ("Made with", found["generator"]),
-            ("Steps", ", ".join(found["actions"])),
-            ("Source type", ", ".join(found["source_types"])),
-            ("Problems", ", ".join(found["problems"])),
+            (gettext("Signed by"), found["signer"]),
+            (gettext("Signed at"), found["signed_at"]),
+            (gettext("Made with"), found["generator"]),
+            (gettext("Steps"), ", ".join(found["actions"])),
+            (gettext("Source type"), ", ".join(found["source_types"])),
+            (gettext("Problems"), ", ".join(found["problems"])),
         ),
     )
 
 
 def _mark(mark: dict[str, str]) -> Finding:
-    return _with(MARKS[mark["kind"]], (("Mark", mark["name"]), ("Found in", mark["stands"])))
+    return _with(
+        MARKS[mark["kind"]], ((gettext("Mark"), mark["name"]), (gettext("Found in"), _place(mark["stands"])))
+    )
+
+
+def _place(stands: str) -> str:
+    if stands.startswith(CHUNK):
+        return str(gettext("text chunk “%(key)s”", key=stands.removeprefix(CHUNK).strip("“”")))
+    return translated(stands)
 
 
 def _camera(metadata: dict[str, Any]) -> Finding:
     details = (
-        ("Camera", metadata["camera"]),
-        ("Lens", metadata["lens"]),
-        ("Taken, by the camera's clock", metadata["taken_at"]),
-        ("Software", metadata["software"]),
+        (gettext("Camera"), metadata["camera"]),
+        (gettext("Lens"), metadata["lens"]),
+        (gettext("Taken, by the camera's clock"), metadata["taken_at"]),
+        (gettext("Software"), metadata["software"]),
     )
     return _with(CAMERA if metadata["camera"] else NO_CAMERA, details)
 

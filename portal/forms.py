@@ -1,5 +1,6 @@
 """The forms that people fill in, with the rules for each field."""
 
+from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileRequired, MultipleFileField
 from wtforms import IntegerField, PasswordField, RadioField, SelectField, StringField, TextAreaField
@@ -17,18 +18,18 @@ def _lowered(text: str | None) -> str:
     return (text or "").strip().lower()
 
 
-_not_longer = Length(max=PASSWORD_MAXIMUM, message="This is too long.")
+_not_longer = Length(max=PASSWORD_MAXIMUM, message=_("This is too long."))
 _name_rules = [
-    DataRequired("Enter a user name."),
-    Length(3, NAME_LENGTH, f"A user name has 3 to {NAME_LENGTH} characters."),
-    Regexp(r"[a-z0-9][a-z0-9._-]*\Z", message="Use letters, digits, dots, hyphens and underscores only."),
+    DataRequired(_("Enter a user name.")),
+    Length(3, NAME_LENGTH, _("A user name has %(min)d to %(max)d characters.")),
+    Regexp(r"[a-z0-9][a-z0-9._-]*\Z", message=_("Use letters, digits, dots, hyphens and underscores only.")),
 ]
 _new_password_rules = [
-    DataRequired("Enter a password."),
+    DataRequired(_("Enter a password.")),
     Length(
         PASSWORD_MINIMUM,
         PASSWORD_MAXIMUM,
-        f"A password has {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters.",
+        _("A password has %(min)d to %(max)d characters."),
     ),
 ]
 
@@ -36,112 +37,118 @@ _new_password_rules = [
 class RegisterForm(FlaskForm):
     """A new account."""
 
-    name = StringField("User name", _name_rules, filters=[_lowered])
-    password = PasswordField("Password", _new_password_rules)
+    name = StringField(_("User name"), _name_rules, filters=[_lowered])
+    password = PasswordField(_("Password"), _new_password_rules)
     repeat = PasswordField(
-        "Repeat the password", [EqualTo("password", "The two passwords are not the same.")]
+        _("Repeat the password"), [EqualTo("password", _("The two passwords are not the same."))]
     )
 
 
 class LoginForm(FlaskForm):
     """Name and password of an account."""
 
-    name = StringField("User name", [DataRequired("Enter your user name."), _not_longer], filters=[_lowered])
-    password = PasswordField("Password", [DataRequired("Enter your password."), _not_longer])
+    name = StringField(
+        _("User name"), [DataRequired(_("Enter your user name.")), _not_longer], filters=[_lowered]
+    )
+    password = PasswordField(_("Password"), [DataRequired(_("Enter your password.")), _not_longer])
 
 
 class NewPasswordForm(FlaskForm):
     """A new password for an account whose old one is reset."""
 
-    password = PasswordField("New password", _new_password_rules)
+    password = PasswordField(_("New password"), _new_password_rules)
     repeat = PasswordField(
-        "Repeat the new password", [EqualTo("password", "The two passwords are not the same.")]
+        _("Repeat the new password"), [EqualTo("password", _("The two passwords are not the same."))]
     )
 
 
 class PasswordForm(NewPasswordForm):
     """The present password, and the one to replace it."""
 
-    present = PasswordField("Present password", [DataRequired("Enter your present password."), _not_longer])
+    present = PasswordField(
+        _("Present password"), [DataRequired(_("Enter your present password.")), _not_longer]
+    )
 
 
 class DeleteForm(FlaskForm):
     """The password once more, before all is deleted."""
 
-    confirm = PasswordField("Your password", [DataRequired("Enter your password."), _not_longer])
+    confirm = PasswordField(_("Your password"), [DataRequired(_("Enter your password.")), _not_longer])
 
 
 class UploadForm(FlaskForm):
     """Images to be judged."""
 
-    image = MultipleFileField("Images", [FileRequired("Choose an image first.")])
+    image = MultipleFileField(_("Images"), [FileRequired(_("Choose an image first."))])
 
 
 class AddressForm(FlaskForm):
     """The address of an image on the web."""
 
-    url = StringField("Address of an image", [DataRequired("Enter the address of an image first.")])
+    url = StringField(_("Address of an image"), [DataRequired(_("Enter the address of an image first."))])
 
 
 class NoteForm(FlaskForm):
     """What one wants to remember about an image."""
 
-    note = TextAreaField("Note", [Length(max=NOTE_LENGTH, message="This is too long.")])
+    note = TextAreaField(_("Note"), [Length(max=NOTE_LENGTH, message=_("This is too long."))])
 
 
 class DisputeForm(FlaskForm):
     """What an image is, in contradiction to its verdict, and how one knows."""
 
     label = RadioField(
-        "This image is",
-        [DataRequired("Say whether the image is real or fake.")],
-        choices=[SelectChoice("real", "real"), SelectChoice("fake", "fake")],
+        _("This image is"),
+        [DataRequired(_("Say whether the image is real or fake."))],
+        choices=[SelectChoice("real", _("real")), SelectChoice("fake", _("fake"))],
     )
-    reason = TextAreaField("How do you know?", [Length(max=NOTE_LENGTH, message="This is too long.")])
+    reason = TextAreaField(_("How do you know?"), [Length(max=NOTE_LENGTH, message=_("This is too long."))])
 
 
 class RetentionForm(FlaskForm):
     """How long images and verdicts are kept."""
 
-    days = SelectField("Keep my images and verdicts")
+    days = SelectField(_("Keep my images and verdicts"))
 
 
 class ShareForm(FlaskForm):
     """How long a link to a report works."""
 
-    days = SelectField("The link works")
+    days = SelectField(_("The link works"))
 
 
 class FaqForm(FlaskForm):
     """A question with its answer."""
 
-    question = StringField("Question", [DataRequired("Enter the question."), Length(max=QUESTION_LENGTH)])
+    question = StringField(
+        _("Question"), [DataRequired(_("Enter the question.")), Length(max=QUESTION_LENGTH)]
+    )
     answer = TextAreaField(
-        "Answer",
-        [DataRequired("Enter the answer."), Length(max=5000)],
-        description="Markdown: **bold**, *italic*, - lists, [links](https://example.org), ### headings.",
+        _("Answer"),
+        [DataRequired(_("Enter the answer.")), Length(max=5000)],
+        description=_("Markdown: **bold**, *italic*, - lists, [links](https://example.org), ### headings."),
     )
 
 
 class ReviewForm(FlaskForm):
     """An administrator's decision on a disputed verdict."""
 
-    decision = StringField("Decision", [AnyOf(("accept", "reject"))])
-    note = TextAreaField("Note", [Length(max=NOTE_LENGTH)])
+    decision = StringField(_("Decision"), [AnyOf(("accept", "reject"))])
+    note = TextAreaField(_("Note"), [Length(max=NOTE_LENGTH)])
 
 
 class ScaleForm(FlaskForm):
     """How many workers a version shall have."""
 
-    workers = IntegerField("Workers", [InputRequired("Enter a number."), NumberRange(0, MOST_WORKERS)])
+    workers = IntegerField(_("Workers"), [InputRequired(_("Enter a number.")), NumberRange(0, MOST_WORKERS)])
 
 
 class RegisterModelForm(FlaskForm):
     """An archive of the model store that TorchServe shall load."""
 
     archive = StringField(
-        "Archive", [DataRequired("Name an archive.")], filters=[lambda x: (x or "").strip()]
+        _("Archive"), [DataRequired(_("Name an archive."))], filters=[lambda x: (x or "").strip()]
     )
     workers = IntegerField(
-        "Workers", [InputRequired("Enter a number."), NumberRange(1, MOST_WORKERS)], default=1
+        _("Workers"), [InputRequired(_("Enter a number.")), NumberRange(1, MOST_WORKERS)], default=1
     )

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext
 from flask_login import current_user, login_required
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -11,6 +12,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from portal import exports, judging
 from portal.errors import wants_json
 from portal.extensions import db
+from portal.formats import number
 from portal.models import Detection, Status
 
 blueprint = Blueprint("history", __name__, url_prefix="/detections")
@@ -61,7 +63,7 @@ def selection() -> WerkzeugResponse:
     """Delete or export what is selected."""
     chosen = request.form.getlist("id", type=int)
     if not chosen:
-        flash("Nothing is selected.", "info")
+        flash(gettext("Nothing is selected."), "info")
         return redirect(url_for(".index"), 303)
     found = _own().where(Detection.id.in_(chosen))
     action = request.form.get("action", "")
@@ -71,7 +73,7 @@ def selection() -> WerkzeugResponse:
         abort(400)
     detections = list(db.session.scalars(found))
     judging.remove(*detections)
-    flash(f"Deleted for good: {len(detections)}.", "success")
+    flash(gettext("Deleted for good: %(count)s.", count=number(len(detections))), "success")
     return redirect(url_for(".index"), 303)
 
 

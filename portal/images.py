@@ -4,7 +4,10 @@ import io
 from dataclasses import dataclass
 from itertools import pairwise
 
+from flask_babel import gettext
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from portal.formats import megapixels
 
 # `check` compares the pixels with the portal's own limit; Pillow's would stand in the way of a higher one.
 Image.MAX_IMAGE_PIXELS = None
@@ -47,17 +50,22 @@ def check(data: bytes, max_pixels: int) -> Facts:
     Its pixels are counted by its header, before any memory is taken for them.
     """
     if not data:
-        raise Unusable("This file is empty. Choose an image file.")
+        raise Unusable(gettext("This file is empty. Choose an image file."))
     try:
         image = _open(data)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise Unusable(
-            "This is not an image that can be read. Choose a JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP file."
+            gettext(
+                "This is not an image that can be read. Choose a JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP "
+                "file."
+            )
         ) from error
     if image.width * image.height > max_pixels:
         raise TooManyPixels(
-            f"This image has too many pixels: the limit is {max_pixels / 1e6:g} megapixels. "
-            "Upload a smaller copy."
+            gettext(
+                "This image has too many pixels: the limit is %(limit)s. Upload a smaller copy.",
+                limit=megapixels(max_pixels),
+            )
         )
     facts = Facts(str(image.format), image.width, image.height)
     try:
@@ -66,8 +74,10 @@ def check(data: bytes, max_pixels: int) -> Facts:
         _open(data).load()
     except (OSError, ValueError, SyntaxError, EOFError, IndexError) as error:
         raise Unusable(
-            "This image is damaged: it starts like one, but cannot be decoded to the end. "
-            "Save or download it again and upload the new copy."
+            gettext(
+                "This image is damaged: it starts like one, but cannot be decoded to the end. "
+                "Save or download it again and upload the new copy."
+            )
         ) from error
     return facts
 

@@ -15,6 +15,7 @@ from sqlalchemy import CursorResult, delete, exists, select, update
 from portal import cards, evidence, images
 from portal.extensions import db, upsert
 from portal.inference import BadAnswer, BadImage, Unavailable, inference
+from portal.languages import marked
 from portal.models import Detection, Image, Status, User, now
 from portal.storage import storage
 
@@ -24,7 +25,7 @@ BACK_OFF_SECONDS = 2.0
 BACK_OFF_LIMIT_SECONDS = 60.0
 # Sent with the id of a detection that is done or has failed, in the transaction that records it.
 judged = Signal()
-UNEXPLAINED = (
+UNEXPLAINED = marked(
     "The detector gave an answer that the portal does not understand. "
     "The details are in the log for whoever runs this portal."
 )

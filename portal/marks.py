@@ -1,5 +1,6 @@
 """Marks that programs leave in image files, by which a generator, an editor or a screenshot is known."""
 
+from portal.languages import marked
 from portal.metadata import Metadata, short
 
 # IPTC's digital source types for images that a model made, wholly or in part.
@@ -9,6 +10,8 @@ GENERATED = {
     "algorithmicMedia",
     "compositeSynthetic",
 }
+# How the place of a mark in a PNG file begins, before the name of the chunk.
+CHUNK = "text chunk "
 # Keys of text chunks that a generator writes, and what must stand in them.
 _CHUNKS = (
     ("parameters", "Steps: ", "Stable Diffusion"),
@@ -64,12 +67,12 @@ def marks(metadata: Metadata) -> list[dict[str, str]]:
         if kind in GENERATED
     ]
     found += [
-        {"kind": "generator", "name": name, "stands": f"text chunk “{key}”"}
+        {"kind": "generator", "name": name, "stands": f"{CHUNK}“{key}”"}
         for key, sign, name in _CHUNKS
         if key in metadata.texts and sign in metadata.texts[key]
     ]
     if "Steps: " in metadata.comment and "Sampler: " in metadata.comment:
-        found.append({"kind": "generator", "name": "Stable Diffusion", "stands": "EXIF user comment"})
+        found.append({"kind": "generator", "name": "Stable Diffusion", "stands": marked("EXIF user comment")})
     software = " ".join([metadata.software, short(metadata.texts.get("Software"))])
     for kind, names in (
         ("generator", _GENERATORS),
@@ -77,7 +80,7 @@ def marks(metadata: Metadata) -> list[dict[str, str]]:
         ("editor", _EDITORS),
     ):
         found += [
-            {"kind": kind, "name": name, "stands": "software tag"}
+            {"kind": kind, "name": name, "stands": marked("software tag")}
             for name in names
             if name.lower() in software.lower()
         ]

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpcore
 import httpx
+from flask_babel import gettext
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -45,12 +46,12 @@ def resolve(host: str, port: int) -> list[str]:
 def check_url(url: httpx.URL, ports: Iterable[int]) -> None:
     """Raise Forbidden unless this is an HTTP address on one of `ports`, without a name and password in it."""
     if url.scheme not in DEFAULT_PORTS or not url.host:
-        raise Forbidden("The address must start with http:// or https://.")
+        raise Forbidden(gettext("The address must start with http:// or https://."))
     if url.userinfo:
-        raise Forbidden("The address must not contain a user name or a password.")
+        raise Forbidden(gettext("The address must not contain a user name or a password."))
     port = url.port or DEFAULT_PORTS[url.scheme]
     if port not in ports:
-        raise Forbidden(f"Port {port} is not allowed.")
+        raise Forbidden(gettext("Port %(port)s is not allowed.", port=port))
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class _PublicBackend(httpcore.NetworkBackend):
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"The name {host} is not known: {error}") from error
         if not addresses or not all(self._network.permits(address) for address in addresses):
-            raise Forbidden(f"{host} is not a public address.")
+            raise Forbidden(gettext("%(host)s is not a public address.", host=host))
         for address in addresses[:-1]:
             try:
                 return self._open(address, port, local_address, socket_options)

@@ -4,21 +4,27 @@ import io
 from datetime import datetime
 from typing import Any
 
+from flask_babel import gettext as _
 from fpdf import FPDF
 from fpdf.enums import WrapMode, XPos, YPos
 
 from portal import cards, images
 from portal.findings import cautions, findings
+from portal.formats import file_size, moment, percent
+from portal.languages import language
 from portal.models import Detection, ModelCard
-from portal.presentation import CERTAINTY, LIMITS, file_size, moment, of_hundred, percent, wording
+from portal.presentation import LIMITS, certainty, of_hundred, wording
 from portal.storage import storage
 
 MARGIN = 18
 PICTURE_HEIGHT = 70.0
+NAME_WIDTH = 45
 INK, MUTED, LINE = (21, 23, 28), (86, 92, 104), (220, 220, 214)
 TONES = {"fake": (179, 38, 26), "real": (11, 107, 93), "uncertain": (125, 82, 0)}
 # The fonts that every reader of PDF has know Latin letters only.
-_PLAIN = str.maketrans("“”", '""')
+_PLAIN = str.maketrans(
+    {"“": '"', "”": '"', "„": '"', "\u2019": "'", "\u2013": "-", "…": "...", "œ": "oe", "\u202f": "\xa0"}
+)
 
 
 def report(
@@ -30,19 +36,19 @@ def report(
 ) -> bytes:
     """Write the report; letters that are not Latin, as in a file's name, become question marks."""
     page = _Page(printed_at)
-    page.heading(f"Report on {detection.filename}", 18)
+    page.heading(_("Report on %(name)s", name=detection.filename), 18)
     _verdict(page, detection, observed_error)
     _pictures(page, detection)
     _facts(page, detection)
     for caution in cautions(evidence):
-        page.paragraph(f"Caution: {caution.title}. {caution.text}", INK)
-    page.heading("What the file tells")
+        page.paragraph(_("Caution: %(title)s. %(text)s", title=caution.title, text=caution.text), INK)
+    page.heading(_("What the file tells"))
     for finding in findings(evidence):
         page.paragraph(finding.title, INK, bold=True)
         page.facts(finding.details)
         page.paragraph(f"{finding.shows} {finding.limits}")
     _model(page, detection, card)
-    page.heading("What this report does not say")
+    page.heading(_("What this report does not say"))
     for limit in LIMITS[1:]:
         page.paragraph(limit)
     return bytes(page.output())
@@ -54,7 +60,8 @@ class _Page(FPDF):
         self._printed_at = moment(printed_at)
         self.set_margin(MARGIN)
         self.set_auto_page_break(True, MARGIN)
-        self.set_title("Unmask report")
+        self.set_title(_("Unmask report"))
+        self.set_lang(language())
         self.set_creation_date(printed_at)
         self.add_page()
 
@@ -62,8 +69,9 @@ class _Page(FPDF):
         self.set_y(-MARGIN + 4)
         self.set_font("Helvetica", size=8)
         self.set_text_color(*MUTED)
-        text = f"Unmask, {self._printed_at}. A verdict is an estimate, not a proof. Page {self.page_no()}"
-        self.cell(0, 5, text, align="C")
+        estimate = _("A verdict is an estimate, not a proof.")
+        page = _("Page %(page)s", page=self.page_no())
+        self.cell(0, 5, _latin(f"Unmask, {self._printed_at}. {estimate} {page}"), align="C")
 
     def heading(self, text: str, size: int = 13) -> None:
         """Write a heading."""
@@ -81,7 +89,10 @@ class _Page(FPDF):
         for name, value in rows:
             self.set_font("Helvetica", size=9)
             self.set_text_color(*MUTED)
-            self.cell(45, 5, _latin(name))
+            # A name that is too long for its column stands above its value.
+            fits = self.get_string_width(_latin(name)) < NAME_WIDTH - 2
+            self.cell(NAME_WIDTH, 5, _latin(name), new_x=XPos.RIGHT, new_y=YPos.TOP if fits else YPos.NEXT)
+            self.set_x(self.l_margin + NAME_WIDTH)
             self.set_text_color(*INK)
             self.multi_cell(
                 0, 5, _latin(str(value)), new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode=WrapMode.CHAR
@@ -108,16 +119,16 @@ def _verdict(page: _Page, detection: Detection, observed_error: float | None) ->
     page.rect(left + width * min(real, 0.5), top + 1, width * abs(real - 0.5), 2, "F")
     page.ellipse(left + width * real - 2, top, 4, 4, "F")
     page.set_y(top + 6)
-    page.facts([("Probability", f"{percent(1 - real)} fake, {percent(real)} real")])
-    certainty = (
-        f"{str(detection.certainty).capitalize()} certainty. {CERTAINTY.get(detection.certainty or '', '')}"
-    )
-    page.paragraph(certainty if observed_error is None else f"{certainty} {of_hundred(observed_error)}", INK)
+    said = _("%(fake)s fake, %(real)s real", fake=percent(1 - real), real=percent(real))
+    page.facts([(_("Probability"), said)])
+    level = certainty(detection.certainty or "")
+    sentences = [f"{level.title}.", level.text, "" if observed_error is None else of_hundred(observed_error)]
+    page.paragraph(" ".join(map(str, sentences)).strip(), INK)
 
 
 def _pictures(page: _Page, detection: Detection) -> None:
     if not detection.image_kept:
-        page.paragraph("The image itself is not stored; its SHA-256 below identifies it.")
+        page.paragraph(_("The image itself is not stored. The SHA-256 below identifies it."))
         return
     preview = storage().derived(detection.sha256, "preview.webp", images.preview).read_bytes()
     shown = [images.printed(preview)]
@@ -135,31 +146,32 @@ def _pictures(page: _Page, detection: Detection) -> None:
             keep_aspect_ratio=True,
         )
     page.set_y(top + PICTURE_HEIGHT + 2)
-    page.paragraph("Left: the image. Right: red regions counted most for this verdict.")
+    page.paragraph(_("Left: the image. Right: red regions counted most for this verdict."))
 
 
 def _facts(page: _Page, detection: Detection) -> None:
     image = detection.image
-    page.heading("File")
+    page.heading(_("File"))
     rows = [
-        ("Name", detection.filename),
-        ("Image", f"{image.format}, {image.width} x {image.height}, {file_size(image.size_bytes)}"),
+        (_("Name"), detection.filename),
+        (_("Image"), f"{image.format}, {image.width} x {image.height}, {file_size(image.size_bytes)}"),
         ("SHA-256", detection.sha256),
-        ("Uploaded", moment(detection.created_at)),
-        ("Judged", moment(detection.judged_at) if detection.judged_at else ""),
-        ("Fetched from", detection.source_url or ""),
-        ("Note", detection.note),
+        (_("Uploaded"), moment(detection.created_at)),
+        (_("Judged"), moment(detection.judged_at) if detection.judged_at else ""),
+        (_("Fetched from"), detection.source_url or ""),
+        (_("Note"), detection.note),
     ]
     page.facts((name, value) for name, value in rows if value)
 
 
 def _model(page: _Page, detection: Detection, card: ModelCard | None) -> None:
-    page.heading("Model")
-    rows = [("Model", f"{detection.model}, version {detection.model_version}")]
+    page.heading(_("Model"))
+    version = {"model": detection.model, "version": detection.model_version}
+    rows = [(_("Model"), _("%(model)s, version %(version)s", **version))]
     if card is not None:
-        rows.append(("SHA-256 of weights", str(card.card.get("weights_sha256", ""))))
+        rows.append((_("Weights, SHA-256"), str(card.card.get("weights_sha256", ""))))
         rows += [
-            (f"{level['name'].capitalize()} certainty", of_hundred(float(level["observed_error"])))
+            (str(certainty(level["name"]).title), of_hundred(float(level["observed_error"])))
             for level in card.card["certainty"]
         ]
         rows += [(each["split"], cards.sentence(each)) for each in cards.figures(card)]

@@ -1,11 +1,12 @@
-"""How things are said: verdicts in words, sizes, times, and addresses of static files."""
+"""How things are said: verdicts and certainty in words, and addresses of static files."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, url_for
+from flask import Flask, request, url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 
 from portal import cards
 from portal.findings import cautions, findings
@@ -22,34 +23,66 @@ class Wording:
     summary: str
 
 
-PENDING = Wording("pending", "Waiting", "The detector has not judged this image yet.")
-FAILED = Wording("failed", "Not judged", "The detector could not judge this image.")
+@dataclass(frozen=True)
+class Certainty:
+    """A level of certainty in words: by itself, as a heading, and what it means."""
+
+    level: str
+    title: str
+    text: str
+
+
+PENDING = Wording("pending", _("Waiting"), _("The detector has not judged this image yet."))
+FAILED = Wording("failed", _("Not judged"), _("The detector could not judge this image."))
 UNCERTAIN = Wording(
     "uncertain",
-    "Uncertain",
-    "The detector cannot tell. At this probability it is often wrong, either way: do not count on it.",
+    _("Uncertain"),
+    _("The detector cannot tell. At this probability it is often wrong, either way: do not count on it."),
 )
 FAKE = Wording(
     "fake",
-    "Likely fake",
-    "The image resembles manipulated or generated faces more than the real photographs the model has seen.",
+    _("Likely fake"),
+    _(
+        "The image resembles manipulated or generated faces more than the real photographs the model has "
+        "seen."
+    ),
 )
 REAL = Wording(
     "real",
-    "Likely real",
-    "The image resembles real photographs more than the manipulated or generated faces the model has seen.",
+    _("Likely real"),
+    _(
+        "The image resembles real photographs more than the manipulated or generated faces the model has "
+        "seen."
+    ),
 )
 CERTAINTY = {
-    "high": "When the model was measured, verdicts this clear were seldom wrong.",
-    "moderate": "When the model was measured, verdicts like this were mostly right, but errors are not rare.",
-    "low": "When the model was measured, verdicts like this were wrong too often to rely on.",
+    "high": Certainty(
+        _("High"),
+        _("High certainty"),
+        _("When the model was measured, verdicts this clear were seldom wrong."),
+    ),
+    "moderate": Certainty(
+        _("Moderate"),
+        _("Moderate certainty"),
+        _("When the model was measured, verdicts like this were mostly right, but errors are not rare."),
+    ),
+    "low": Certainty(
+        _("Low"),
+        _("Low certainty"),
+        _("When the model was measured, verdicts like this were wrong too often to rely on."),
+    ),
 }
 
 LIMITS = (
-    "It is an estimate by a model that compared this picture with thousands of real and manipulated faces.",
-    "It is no proof. It cannot know who took the picture, when, or whether the caption is true.",
-    "It says nothing of pictures without a face, of edits outside the face, or of generators newer than the "
-    "model. Whether there is a face in the picture is not checked.",
+    _(
+        "It is an estimate by a model that compared this picture with thousands of real and manipulated "
+        "faces."
+    ),
+    _("It is no proof. It cannot know who took the picture, when, or whether the caption is true."),
+    _(
+        "It says nothing of pictures without a face, of edits outside the face, or of generators newer than "
+        "the model. Whether there is a face in the picture is not checked."
+    ),
 )
 
 
@@ -64,53 +97,17 @@ def wording(detection: Detection) -> Wording:
     return FAKE if detection.label == "fake" else REAL
 
 
-def percent(probability: float) -> str:
-    """Write a probability in [0, 1] as a percentage, never rounded to certainty."""
-    if 0 < probability < 0.01:
-        return "under 1 %"
-    if 0.99 < probability < 1:
-        return "over 99 %"
-    return f"{probability * 100:.0f} %"
+def certainty(name: str) -> Certainty:
+    """Put a level of certainty into words; one that the portal does not know has its name only."""
+    return CERTAINTY.get(name, Certainty(name, name, ""))
 
 
 def of_hundred(error: float) -> str:
     """Say how often verdicts were wrong, from a share in [0, 1]."""
     wrong = round(error * 100)
     if wrong == 0:
-        return "When measured, wrong in fewer than 1 of 100 such cases."
-    return f"When measured, wrong in about {wrong} of 100 such cases."
-
-
-def file_size(size: int) -> str:
-    """Write a number of bytes for people."""
-    value, unit = float(size), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
-
-
-def day(time: date) -> str:
-    """Write a date for people."""
-    return f"{time:%d %b %Y}".lstrip("0")
-
-
-def moment(time: datetime) -> str:
-    """Write a time for people."""
-    return f"{day(time)}, {time:%H:%M} UTC"
-
-
-def short_day(time: date) -> str:
-    """Write a date for people, where the year is clear."""
-    return f"{time:%d %b}".lstrip("0")
-
-
-def milliseconds(duration: float | None) -> str:
-    """Write a duration for people; a dash where there is none."""
-    if duration is None:
-        return "\u2013"
-    return f"{duration:.0f} ms" if duration < 10_000 else f"{duration / 1000:.1f} s"
+        return str(gettext("When measured, wrong in fewer than 1 of 100 such cases."))
+    return str(gettext("When measured, wrong in about %(wrong)s of 100 such cases.", wrong=wrong))
 
 
 def as_json(detection: Detection) -> dict[str, Any]:
@@ -120,28 +117,28 @@ def as_json(detection: Detection) -> dict[str, Any]:
     return detection.as_dict() | {
         "state": detection.status,
         "kind": words.kind,
-        "title": words.title,
+        "title": str(words.title),
         "url": address,
     }
+
+
+def here() -> str:
+    """Return the address of the present page, to come back to it."""
+    return request.full_path.rstrip("?") if request.method == "GET" else "/"
 
 
 def init_app(app: Flask) -> None:
     """Make the words available to the templates, and let browsers keep static files."""
     app.jinja_env.filters.update(
         cautions=cautions,
-        day=day,
+        certainty=certainty,
         figures=cards.figures,
-        file_size=file_size,
         findings=findings,
         markdown=markdown,
-        milliseconds=milliseconds,
-        moment=moment,
         of_hundred=of_hundred,
-        percent=percent,
-        short_day=short_day,
         wording=wording,
     )
-    app.jinja_env.globals.update(CERTAINTY=CERTAINTY, LIMITS=LIMITS)
+    app.jinja_env.globals.update(LIMITS=LIMITS, here=here)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     @app.url_defaults

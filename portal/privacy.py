@@ -7,6 +7,7 @@ import zipfile
 from typing import IO, cast
 
 from flask import Blueprint, Response, flash, redirect, render_template, send_file, url_for
+from flask_babel import gettext, ngettext
 from flask_login import current_user, login_required
 from sqlalchemy import select
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -45,7 +46,7 @@ def choose() -> str | WerkzeugResponse | tuple[str, int]:
     db.session.commit()
     if current_user.retention_days == 0:
         retention.forget_images(current_user)
-    flash("Your choice is saved.", "success")
+    flash(gettext("Your choice is saved."), "success")
     return redirect(url_for(".index"), 303)
 
 
@@ -87,12 +88,12 @@ def _write(file: IO[bytes], user: User) -> None:
 def _form(**values: str) -> RetentionForm:
     form = RetentionForm(**values)
     form.days.choices = [
-        SelectChoice(KEEP, "until I delete them"),
+        SelectChoice(KEEP, gettext("until I delete them")),
         *(SelectChoice(str(days), _days(days)) for days in retention.DAYS),
-        SelectChoice("0", "only the verdicts: delete each image as soon as it is judged"),
+        SelectChoice("0", gettext("only the verdicts: delete each image as soon as it is judged")),
     ]
     return form
 
 
 def _days(days: int) -> str:
-    return "for one day" if days == 1 else f"for {days} days"
+    return str(ngettext("for one day", "for %(num)s days", days))

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, url_for
+from flask_babel import gettext, ngettext
 from flask_login import login_required
 from sqlalchemy import or_, select
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -20,7 +21,7 @@ from portal.pictures import heatmap_of, picture
 
 blueprint = Blueprint("reports", __name__)
 
-SHARE_DAYS = {"1": "for 1 day", "7": "for 7 days", "30": "for 30 days", "0": "until I revoke it"}
+SHARE_DAYS = (1, 7, 30)
 TOKEN_BYTES = 32
 
 
@@ -66,7 +67,7 @@ def revoke(detection_id: int, share_id: int) -> WerkzeugResponse:
     owned = select(Share).where(Share.id == share_id, Share.detection_id == mine(detection_id).id)
     db.session.delete(db.session.scalar(owned) or abort(404))
     db.session.commit()
-    flash("The link works no longer.", "success")
+    flash(gettext("The link works no longer."), "success")
     return redirect(url_for(".shares", detection_id=detection_id), 303)
 
 
@@ -108,13 +109,16 @@ def _hash(token: str) -> str:
 
 def _done(detection: Detection) -> Detection:
     if detection.status is not Status.DONE:
-        abort(409, "There is no verdict yet, and so nothing to report.")
+        abort(409, gettext("There is no verdict yet, and so nothing to report."))
     return detection
 
 
 def _share_form() -> ShareForm:
     form = ShareForm()
-    form.days.choices = [SelectChoice(days, text) for days, text in SHARE_DAYS.items()]
+    form.days.choices = [
+        *(SelectChoice(str(days), ngettext("for one day", "for %(num)s days", days)) for days in SHARE_DAYS),
+        SelectChoice("0", gettext("until I revoke it")),
+    ]
     return form
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from portal import audit
 from portal.extensions import db
 from portal.inference import InferenceError, Serving, Workload, management
+from portal.languages import english
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def _change(action: str, target: str, details: str, change: Callable[[], object]
     try:
         change()
     except InferenceError as error:
-        audit.record(action, target, f"{details} not done: {error}".strip())
+        with english():
+            audit.record(action, target, f"{details} not done: {error}".strip())
         db.session.commit()
         raise
     audit.record(action, target, details)

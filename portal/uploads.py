@@ -14,6 +14,7 @@ from flask import (
     request,
     url_for,
 )
+from flask_babel import gettext
 from flask_login import current_user, login_required
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
@@ -22,8 +23,9 @@ from portal import fetch, images, recognition
 from portal.detections import recent
 from portal.errors import wants_json
 from portal.extensions import limiter
+from portal.formats import file_size, moment, number
 from portal.forms import AddressForm, UploadForm
-from portal.presentation import as_json, file_size, moment
+from portal.presentation import as_json
 from portal.recognition import Taken
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/detections")
@@ -101,7 +103,11 @@ def _take(upload: FileStorage, wait: bool) -> Taken:
     data = upload.read(limit + 1)
     if len(data) > limit:
         raise _Refused(
-            f"This file is too large. The limit is {file_size(limit)}: choose a smaller copy.", 413
+            gettext(
+                "This file is too large. The limit is %(limit)s: choose a smaller copy.",
+                limit=file_size(limit),
+            ),
+            413,
         )
     try:
         return recognition.take(current_user, display_name(upload.filename), data, wait=wait)
@@ -117,11 +123,12 @@ def _take_many(files: list[FileStorage]) -> Page:
         except _Refused as error:
             refused.append((display_name(upload.filename), str(error)))
     for name, problem in refused:
-        flash(f"{name}: {problem}", "error")
+        flash(gettext("%(name)s: %(problem)s", name=name, problem=problem), "error")
     if not taken:
         return upload_page(), 422
     known = sum(each.is_known for each in taken)
-    flash(f"Images taken: {len(taken)}. Of these, checked before: {known}.", "success")
+    counts = {"taken": number(len(taken)), "known": number(known)}
+    flash(gettext("Images taken: %(taken)s. Of these, checked before: %(known)s.", **counts), "success")
     return redirect(url_for("history.index"), 303)
 
 
@@ -131,13 +138,18 @@ def _answer(taken: Taken) -> Page:
         return jsonify(as_json(taken.detection) | {"known": taken.is_known}), 200 if taken.is_known else 201
     if taken.is_known:
         when = moment(taken.detection.created_at)
-        flash(f"You checked this very image before, on {when}. This is what was found then.", "info")
+        flash(
+            gettext("You checked this very image before: %(time)s. This is what was found then.", time=when),
+            "info",
+        )
     return redirect(address, 303)
 
 
 def _refuse(form: Any, field: str, error: _Refused) -> Page:
     if wants_json():
-        return jsonify(status=error.status, title="This image was not taken", detail=str(error)), error.status
+        return jsonify(
+            status=error.status, title=gettext("This image was not taken"), detail=str(error)
+        ), error.status
     form[field].errors = [str(error)]
     is_upload = isinstance(form, UploadForm)
     return upload_page(form if is_upload else None, None if is_upload else form), error.status

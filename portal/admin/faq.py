@@ -1,6 +1,7 @@
 """The FAQ: adding, changing, ordering and removing its entries."""
 
 from flask import abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 
@@ -27,7 +28,7 @@ def add_faq() -> str | Response | tuple[str, int]:
     db.session.add(FaqEntry(position=last + 1, question=form.question.data, answer=form.answer.data))
     audit.record("faq.add", form.question.data or "")
     db.session.commit()
-    flash("The entry is added.", "success")
+    flash(gettext("The entry is added."), "success")
     return redirect(url_for(".faq_entries"), 303)
 
 
@@ -41,7 +42,7 @@ def edit_faq(entry_id: int) -> str | Response | tuple[str, int]:
     audit.record("faq.change", entry.question, f"The answer was: {entry.answer}")
     form.populate_obj(entry)
     db.session.commit()
-    flash("The entry is changed.", "success")
+    flash(gettext("The entry is changed."), "success")
     return redirect(url_for(".faq_entries"), 303)
 
 
@@ -67,7 +68,7 @@ def delete_faq(entry_id: int) -> Response:
     audit.record("faq.remove", entry.question, f"The answer was: {entry.answer}")
     db.session.delete(entry)
     db.session.commit()
-    flash("The entry is removed.", "success")
+    flash(gettext("The entry is removed."), "success")
     return redirect(url_for(".faq_entries"), 303)
 
 

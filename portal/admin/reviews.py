@@ -11,6 +11,7 @@ from flask import (
     send_file,
     url_for,
 )
+from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -51,7 +52,7 @@ def review(feedback_id: int) -> str | WerkzeugResponse | tuple[str, int]:
     what = f"claimed {claim.claimed_label}, verdict {claim.detection.label}"
     audit.record(f"review.{form.decision.data}", target, f"{what}. {claim.review_note}".strip())
     db.session.commit()
-    flash("The report is accepted." if accepted else "The report is rejected.", "success")
+    flash(gettext("The report is accepted.") if accepted else gettext("The report is rejected."), "success")
     following = db.session.scalar(feedback.with_status(FeedbackStatus.OPEN).limit(1))
     target_page = url_for(".review", feedback_id=following.id) if following else url_for(".reviews")
     return redirect(target_page, 303)

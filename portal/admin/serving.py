@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from flask import Response, flash, jsonify, redirect, render_template, url_for
+from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal import serving, usage
@@ -27,11 +28,19 @@ def scale_version(version: str) -> Page:
     """Set the number of workers of a version."""
     form = ScaleForm()
     if not form.validate_on_submit():
-        return _page(f"The number of workers for version {version} is not valid."), 422
+        return _page(
+            gettext("The number of workers for version %(version)s is not valid.", version=version)
+        ), 422
     workers = form.workers.data or 0
     return _carried_out(
         lambda: serving.scale(version, workers),
-        f"Version {version} is on its way to {workers} workers. A worker that starts loads the model first.",
+        ngettext(
+            "Version %(version)s is on its way to one worker. A worker that starts loads the model first.",
+            "Version %(version)s is on its way to %(num)s workers. A worker that starts loads the model "
+            "first.",
+            workers,
+            version=version,
+        ),
     )
 
 
@@ -39,7 +48,8 @@ def scale_version(version: str) -> Page:
 def set_default_version(version: str) -> Page:
     """Let a version give the verdicts from now on."""
     return _carried_out(
-        lambda: serving.set_default(version), f"Version {version} gives the verdicts from now on."
+        lambda: serving.set_default(version),
+        gettext("Version %(version)s gives the verdicts from now on.", version=version),
     )
 
 
@@ -48,15 +58,20 @@ def register_version() -> Page:
     """Load an archive from the model store."""
     form = RegisterModelForm()
     if not form.validate_on_submit():
-        return _page("Name an archive of the model store, and at least one worker."), 422
+        return _page(gettext("Name an archive of the model store, and at least one worker.")), 422
     archive, workers = form.archive.data or "", form.workers.data or 1
-    return _carried_out(lambda: serving.register(archive, workers), f"{archive} is registered.")
+    return _carried_out(
+        lambda: serving.register(archive, workers), gettext("%(archive)s is registered.", archive=archive)
+    )
 
 
 @blueprint.post("/serving/<version>/unregister")
 def unregister_version(version: str) -> Page:
     """Remove a version from TorchServe; its archive stays in the model store."""
-    return _carried_out(lambda: serving.unregister(version), f"Version {version} is removed from TorchServe.")
+    return _carried_out(
+        lambda: serving.unregister(version),
+        gettext("Version %(version)s is removed from TorchServe.", version=version),
+    )
 
 
 def _carried_out(action: Callable[[], None], message: str) -> Page:

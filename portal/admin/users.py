@@ -13,6 +13,7 @@ from flask import (
     request,
     url_for,
 )
+from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -54,7 +55,7 @@ def delete_user(user_id: int) -> WerkzeugResponse:
     somebody = _somebody_else(user_id)
     name = somebody.name
     _unless_last_admin(lambda: accounts.delete_user(somebody))
-    flash(f"{name} is deleted, with all images and verdicts.", "success")
+    flash(gettext("%(name)s is deleted, with all images and verdicts.", name=name), "success")
     return redirect(url_for(".users"), 303)
 
 
@@ -63,7 +64,7 @@ def disable_user(user_id: int) -> WerkzeugResponse:
     """Shut a user out; images and verdicts stay."""
     name = _somebody_else(user_id).name
     _unless_last_admin(lambda: accounts.disable(user_id))
-    flash(f"{name} is disabled and signed out everywhere.", "success")
+    flash(gettext("%(name)s is disabled and signed out everywhere.", name=name), "success")
     return redirect(url_for(".user", user_id=user_id), 303)
 
 
@@ -72,7 +73,7 @@ def enable_user(user_id: int) -> WerkzeugResponse:
     """Let a disabled user in again."""
     somebody = db.get_or_404(User, user_id)
     accounts.enable(somebody)
-    flash(f"{somebody.name} can sign in again.", "success")
+    flash(gettext("%(name)s can sign in again.", name=somebody.name), "success")
     return redirect(url_for(".user", user_id=user_id), 303)
 
 
@@ -81,7 +82,7 @@ def make_admin(user_id: int) -> WerkzeugResponse:
     """Give a user the rights of an administrator."""
     somebody = db.get_or_404(User, user_id)
     accounts.make_admin(somebody)
-    flash(f"{somebody.name} is an administrator now.", "success")
+    flash(gettext("%(name)s is an administrator now.", name=somebody.name), "success")
     return redirect(url_for(".user", user_id=user_id), 303)
 
 
@@ -90,7 +91,7 @@ def remove_admin(user_id: int) -> WerkzeugResponse:
     """Take the rights of an administrator away; never one's own."""
     name = _somebody_else(user_id).name
     _unless_last_admin(lambda: accounts.remove_admin(user_id))
-    flash(f"{name} is an ordinary user now.", "success")
+    flash(gettext("%(name)s is an ordinary user now.", name=name), "success")
     return redirect(url_for(".user", user_id=user_id), 303)
 
 
@@ -127,7 +128,10 @@ def _somebody_else(user_id: int) -> User:
     somebody: User = db.get_or_404(User, user_id)
     if somebody.id == current_user.id:
         abort(
-            409, "Nobody does this to themselves here: your account page is the place for your own account."
+            409,
+            gettext(
+                "Nobody does this to themselves here: your account page is the place for your own account."
+            ),
         )
     return somebody
 

@@ -1,6 +1,8 @@
 """The account's pages for programs: API keys and webhooks, made, seen and removed by their owner."""
 
 from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, url_for
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 from flask_login import current_user, login_required
 from flask_wtf import FlaskForm
 from marshmallow import ValidationError
@@ -26,8 +28,8 @@ class KeyForm(FlaskForm):
     """A new API key."""
 
     name = StringField(
-        "Name",
-        [DataRequired("Enter a name."), Length(max=KEY_NAME_LENGTH, message="This is too long.")],
+        _("Name"),
+        [DataRequired(_("Enter a name.")), Length(max=KEY_NAME_LENGTH, message=_("This is too long."))],
         filters=[_visible],
     )
 
@@ -35,7 +37,7 @@ class KeyForm(FlaskForm):
 class WebhookForm(FlaskForm):
     """A new webhook."""
 
-    url = StringField("Address", [DataRequired("Enter an address.")], filters=[_visible])
+    url = StringField(_("Address"), [DataRequired(_("Enter an address."))], filters=[_visible])
 
 
 @blueprint.get("/keys")
@@ -66,7 +68,7 @@ def revoke_key(key_id: int) -> Page:
     """Revoke an API key."""
     if not keys.revoke(current_user, key_id):
         abort(404)
-    flash("The key is revoked: it opens nothing any more.", "success")
+    flash(gettext("The key is revoked: it opens nothing any more."), "success")
     return redirect(url_for(".show_keys"), 303)
 
 
@@ -87,7 +89,9 @@ def create_webhook() -> Page:
     try:
         webhook = webhooks.create(current_user, NewWebhookSchema().load({"url": form.url.data})["url"])
     except ValidationError:
-        form.url.errors = ["Enter a full address, such as https://desk.example/unmask."]
+        form.url.errors = [
+            gettext("Enter a full address, such as %(address)s.", address="https://desk.example/unmask")
+        ]
         return _webhooks_page(form, 422)
     except Forbidden as error:
         form.url.errors = [str(error)]
@@ -111,7 +115,9 @@ def show_webhook(webhook_id: int) -> str:
 def test_webhook(webhook_id: int) -> Page:
     """Send a test event."""
     webhooks.test(_mine(webhook_id))
-    flash("A test event is on its way. Reload this page in a moment to see what came of it.", "success")
+    flash(
+        gettext("A test event is on its way. Reload this page in a moment to see what came of it."), "success"
+    )
     return redirect(url_for(".show_webhook", webhook_id=webhook_id), 303)
 
 
@@ -120,7 +126,7 @@ def test_webhook(webhook_id: int) -> Page:
 def delete_webhook(webhook_id: int) -> Page:
     """Delete a webhook."""
     webhooks.remove(_mine(webhook_id))
-    flash("The webhook is deleted.", "success")
+    flash(gettext("The webhook is deleted."), "success")
     return redirect(url_for(".show_webhooks"), 303)
 
 

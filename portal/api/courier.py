@@ -10,12 +10,14 @@ from typing import Any, cast
 
 import httpx
 from flask import Flask, current_app
+from flask_babel import gettext
 from sqlalchemy import select, update
 
 from portal.api.models import Delivery, DeliveryStatus
 from portal.api.signatures import sign
 from portal.config import Settings
 from portal.extensions import db
+from portal.languages import marked
 from portal.models import now
 from portal.outbound import Forbidden, Network, check_url, public_client
 
@@ -27,6 +29,8 @@ ATTEMPTS = 8
 FIRST_PAUSE_SECONDS, PAUSE_FACTOR = 10.0, 4.0
 CLAIM = timedelta(seconds=6 * SECONDS)
 GONE = 410
+TOO_SLOW = marked("The receiver did not answer within 10 seconds.")
+UNREACHABLE = marked("The receiver cannot be reached.")
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def check(url: str) -> None:
     try:
         check_url(httpx.URL(url), _reach().ports)
     except httpx.InvalidURL as error:
-        raise Forbidden("This is not an address.") from error
+        raise Forbidden(gettext("This is not an address.")) from error
 
 
 def deliver_next() -> bool:
@@ -126,9 +130,9 @@ def _post(url: str, payload: str, headers: dict[str, str]) -> tuple[int | None, 
     except Forbidden as error:
         return None, str(error)
     except httpx.TimeoutException:
-        return None, f"The receiver did not answer within {SECONDS:g} seconds."
+        return None, TOO_SLOW
     except (httpx.HTTPError, httpx.InvalidURL):
-        return None, "The receiver cannot be reached."
+        return None, UNREACHABLE
     if 200 <= status < 300:
         return status, None
     return status, f"The receiver answered {status}, and not 2xx."

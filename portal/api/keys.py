@@ -5,6 +5,7 @@ import secrets
 from datetime import timedelta
 
 from flask import g, request
+from flask_babel import ngettext
 from sqlalchemy import func, select
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
@@ -29,7 +30,13 @@ def create(user: User, name: str) -> str:
     """Make a key and return it: this is the only time that it can be seen. Raises TooManyKeys."""
     mine = select(func.count()).select_from(ApiKey).where(ApiKey.user_id == user.id)
     if (db.session.scalar(mine) or 0) >= KEYS_PER_USER:
-        raise TooManyKeys(f"You have {KEYS_PER_USER} keys already. Revoke one that is not used any more.")
+        raise TooManyKeys(
+            ngettext(
+                "You have one key already. Revoke it if it is not used any more.",
+                "You have %(num)s keys already. Revoke one that is not used any more.",
+                KEYS_PER_USER,
+            )
+        )
     key = PREFIX + secrets.token_urlsafe(32)
     db.session.add(ApiKey(user_id=user.id, name=name, hint=key[:HINT_LENGTH], key_hash=_hash(key)))
     db.session.commit()

@@ -6,8 +6,8 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from portal import images, judging
 from portal.api import problems
+from portal.formats import file_size
 from portal.models import Detection
-from portal.presentation import file_size
 
 
 def one() -> tuple[str | None, bytes]:

@@ -7,6 +7,7 @@ import secrets
 from datetime import timedelta
 
 from flask import json
+from flask_babel import ngettext
 from sqlalchemy import delete, select
 
 from portal.api import courier
@@ -28,7 +29,13 @@ class TooManyWebhooks(ValueError):
 def create(user: User, url: str) -> Webhook:
     """Make a webhook with a new secret; raises TooManyWebhooks, or outbound.Forbidden."""
     if len(of(user)) >= WEBHOOKS_PER_USER:
-        raise TooManyWebhooks(f"You have {WEBHOOKS_PER_USER} webhooks already. Delete one first.")
+        raise TooManyWebhooks(
+            ngettext(
+                "You have one webhook already. Delete it first.",
+                "You have %(num)s webhooks already. Delete one first.",
+                WEBHOOKS_PER_USER,
+            )
+        )
     courier.check(url)
     webhook = Webhook(user_id=user.id, url=url, secret=new_secret())
     db.session.add(webhook)

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import httpx
+from flask_babel import lazy_gettext as _
 
 from portal.config import Settings
 from portal.inference.connection import Answer, Connection
@@ -18,7 +19,7 @@ MOST_WORKERS = 64
 LATER = {408, 429, 502, 503, 504}
 _ARCHIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.mar")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-MODEL_API_OFF = (
+MODEL_API_OFF = _(
     "TorchServe does not add or remove versions while its model API is off, which is the safe state. "
     "To turn it on for a while, set TS_ENABLE_MODEL_API=true for TorchServe and restart it."
 )
@@ -55,7 +56,7 @@ class Management:
     def scale(self, version: str, workers: int, wait: bool = False) -> None:
         """Set a version's number of workers, and perhaps wait until they are ready; raises InferenceError."""
         if not 0 <= workers <= MOST_WORKERS:
-            raise Refused(f"The number of workers must be between 0 and {MOST_WORKERS}.")
+            raise Refused(_("The number of workers must be between 0 and %(most)s.", most=MOST_WORKERS))
         path = f"/models/{self._model}/{_known(version)}"
         params = {"min_worker": workers, "max_worker": workers, "synchronous": str(wait).lower()}
         self._change("PUT", path, params, START_SECONDS if wait else READ_SECONDS)
@@ -65,16 +66,25 @@ class Management:
         described = _body(self._get(f"/{_known(version)}"))
         if not any(worker["status"] == "READY" for worker in described[0]["workers"]):
             raise Refused(
-                f"Version {version} has no worker that is ready: every image would wait. Scale it up first."
+                _(
+                    "Version %(version)s has no worker that is ready: every image would wait. Scale it up "
+                    "first.",
+                    version=version,
+                )
             )
         self._change("PUT", f"/models/{self._model}/{version}/set-default", {}, READ_SECONDS)
 
     def register(self, archive: str, workers: int = 1) -> str:
         """Load an archive from the model store and start its workers; returns what TorchServe says of it."""
         if not _ARCHIVE.fullmatch(archive):
-            raise Refused("Name an archive in the model store, such as deepfake-2.0.mar, without its folder.")
+            raise Refused(
+                _(
+                    "Name an archive in the model store, such as %(example)s, without its folder.",
+                    example="deepfake-2.0.mar",
+                )
+            )
         if not 0 <= workers <= MOST_WORKERS:
-            raise Refused(f"The number of workers must be between 0 and {MOST_WORKERS}.")
+            raise Refused(_("The number of workers must be between 0 and %(most)s.", most=MOST_WORKERS))
         # Whatever the archive calls itself, it appears among the versions of this model.
         params = {
             "url": archive,
@@ -113,7 +123,7 @@ class Management:
 
 def _known(version: str) -> str:
     if not _VERSION.fullmatch(version):
-        raise Refused(f"{version!r} is not a version.")
+        raise Refused(_("“%(version)s” is not a version.", version=version))
     return version
 
 
@@ -125,4 +135,4 @@ def _body(answer: Answer) -> Any:
         raise Refused(MODEL_API_OFF)
     if answer.status in LATER:
         raise Unavailable(f"TorchServe answered {answer.status}: {answer.message}")
-    raise Refused(f"TorchServe refuses: {answer.message}")
+    raise Refused(_("TorchServe refuses: %(message)s", message=answer.message))

@@ -15,7 +15,7 @@ class Row {
     this.part("[data-cancel]").addEventListener("click", () => queue.cancel(this));
     this.part("[data-retry]").addEventListener("click", () => queue.retry(this));
     for (const button of this.element.querySelectorAll("button")) {
-      button.setAttribute("aria-label", `${button.getAttribute("aria-label")}: ${this.name}`);
+      button.setAttribute("aria-label", button.getAttribute("aria-label").replace("{name}", () => this.name));
     }
     if (this.file) this.preview();
     if (this.problem) this.fail(this.problem);

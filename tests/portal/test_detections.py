@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from portal.extensions import db
+from portal.formats import file_size, percent
 from portal.models import Detection, Status
-from portal.presentation import file_size, percent
 from portal.worker import judge_next
 from tests.portal.conftest import (
     PHOTOGRAPH,
