@@ -35,7 +35,7 @@ def scale_version(version: str) -> Page:
     return _carried_out(
         lambda: serving.scale(version, workers),
         ngettext(
-            "Version %(version)s is on its way to one worker. A worker that starts loads the model first.",
+            "Version %(version)s is on its way to %(num)s worker. A worker that starts loads the model first.",
             "Version %(version)s is on its way to %(num)s workers. A worker that starts loads the model "
             "first.",
             workers,
