@@ -8,7 +8,7 @@ from flask import Flask, current_app
 from flask_babel import gettext, ngettext
 
 from portal.config import Settings
-from portal.formats import file_size
+from portal.formats import file_size, seconds
 from portal.outbound import Forbidden, Network, check_url, public_client
 
 REDIRECTS = 5
@@ -72,7 +72,7 @@ class Fetcher:
             ) from error
         except httpx.TimeoutException as error:
             raise NotFetched(
-                gettext("The site did not send the image within %(seconds)s s.", seconds=f"{self.seconds:g}")
+                gettext("The site did not send the image within %(time)s.", time=seconds(self.seconds))
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NotFetched(

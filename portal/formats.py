@@ -1,7 +1,6 @@
 """How numbers, shares, sizes and times are written for the reader, in the reader's language."""
 
 from datetime import date, datetime
-from typing import Literal
 
 from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_decimal, format_percent
@@ -44,8 +43,14 @@ def file_size(size: int) -> str:
         if value < 1000:
             break
         value, unit = value / 1000, larger
-    length: Literal["long", "short"] = "long" if unit == "byte" else "short"
-    return format_unit(value, f"digital-{unit}", length, "@##", locale())
+    if unit == "byte":
+        return format_unit(size, "digital-byte", "long", locale=locale())
+    return format_unit(value, f"digital-{unit}", "short", "@##", locale())
+
+
+def seconds(duration: float) -> str:
+    """Write a number of seconds as a word."""
+    return format_unit(duration, "duration-second", "long", locale=locale())
 
 
 def day(time: date) -> str:
@@ -67,7 +72,7 @@ def milliseconds(duration: float | None) -> str:
     """Write a duration; a dash where there is none."""
     if duration is None:
         return "\u2013"
-    return f"{number(duration)} ms" if duration < 10_000 else f"{number(duration / 1000, 1)} s"
+    return f"{duration:.0f} ms" if duration < 10_000 else f"{number(duration / 1000, 1)} s"
 
 
 def init_app(app: Flask) -> None:

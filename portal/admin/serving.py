@@ -35,7 +35,8 @@ def scale_version(version: str) -> Page:
     return _carried_out(
         lambda: serving.scale(version, workers),
         ngettext(
-            "Version %(version)s is on its way to %(num)s worker. A worker that starts loads the model first.",
+            "Version %(version)s is on its way to %(num)s worker. A worker that starts loads the model "
+            "first.",
             "Version %(version)s is on its way to %(num)s workers. A worker that starts loads the model "
             "first.",
             workers,
