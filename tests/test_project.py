@@ -67,7 +67,7 @@ def tracked() -> list[Path]:
 
 
 def texts() -> list[tuple[str, str]]:
-    binary = {".png", ".jpg", ".webp", ".ico", ".woff2", ".safetensors"}
+    binary = {".png", ".jpg", ".webp", ".ico", ".woff2", ".safetensors", ".mo"}
     return [
         (str(path.relative_to(ROOT)), path.read_text()) for path in tracked() if path.suffix not in binary
     ]
