@@ -54,9 +54,14 @@ def translated(text: str | None) -> str:
     return str(gettext(text)) if text else ""
 
 
+def _tag() -> str:
+    code = choose()
+    return str(ENGLISH) if code == "en" else code
+
+
 def init_app(app: Flask) -> None:
     """Translate everything that the application says, and tell caches on what the language depends."""
-    Babel(app, locale_selector=lambda: str(ENGLISH) if choose() == "en" else choose())
+    Babel(app, locale_selector=_tag)
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.filters["translated"] = translated
     app.jinja_env.globals.update(LANGUAGES=LANGUAGES, language=language)
