@@ -6,34 +6,38 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user, login_required
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text
+from sqlalchemy.orm import defer, lazyload
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal import exports, judging
 from portal.errors import wants_json
 from portal.extensions import db
 from portal.formats import number
-from portal.models import Detection, Status
+from portal.models import NOTE_IS_LONG, Detection, Status
+from portal.paging import SearchPage
 
 blueprint = Blueprint("history", __name__, url_prefix="/detections")
 
 PAGE_SIZES = (12, 48, 96)
 EXPORTS = {"csv": "text/csv", "json": "application/json"}
-_done = Detection.status == Status.DONE
-# What the page offers, by the words that stand in the address.
-VERDICTS: dict[str, ColumnElement[bool]] = {
-    "real": and_(_done, Detection.label == "real", Detection.certainty != "low"),
-    "fake": and_(_done, Detection.label == "fake", Detection.certainty != "low"),
-    "uncertain": and_(_done, Detection.certainty == "low"),
-    "pending": Detection.status == Status.PENDING,
-    "failed": Detection.status == Status.FAILED,
-}
+VERDICTS = ("real", "fake", "uncertain", "pending", "failed")
 SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
     "newest": (Detection.id.desc(),),
     "oldest": (Detection.id.asc(),),
-    "name": (func.lower(Detection.filename), Detection.id.desc()),
+    "name": (Detection.search_text, Detection.id),
     "most-fake": (Detection.probability_real.asc().nulls_last(), Detection.id.desc()),
     "most-real": (Detection.probability_real.desc().nulls_last(), Detection.id.desc()),
+}
+# The same orders as sums, which no index has: SQLite, which knows nothing of how much matches, would rather
+# read row by row in the right order than search the one index with all columns, and sort what it finds.
+_id, _real = Detection.id + 0, Detection.probability_real + 0
+SORTS_OF_FOUND: dict[str, tuple[ColumnElement[Any], ...]] = {
+    "newest": (_id.desc(),),
+    "oldest": (_id.asc(),),
+    "name": (Detection.search_text.concat(""), _id),
+    "most-fake": (_real.asc().nulls_last(), _id.desc()),
+    "most-real": (_real.desc().nulls_last(), _id.desc()),
 }
 
 
@@ -41,15 +45,19 @@ SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
 @login_required
 def index() -> str | Response:
     """List one's detections that match the search."""
-    pending = _own().where(Detection.status == Status.PENDING)
-    waiting = db.session.scalar(select(func.count()).select_from(pending.subquery()))
+    mine = Detection.user_id == current_user.id
+    waiting = _count(mine, Detection.status == Status.PENDING)
     if wants_json():
         return jsonify(state=str(waiting))
     sort = request.args.get("sort", "newest")
     size = request.args.get("size", PAGE_SIZES[0], type=int)
-    found = _matching().order_by(*SORTS.get(sort, SORTS["newest"]))
-    page = db.paginate(
-        found, per_page=size if size in PAGE_SIZES else PAGE_SIZES[0], max_per_page=PAGE_SIZES[-1]
+    conditions = _conditions()
+    orders = SORTS_OF_FOUND if conditions else SORTS
+    page = SearchPage(
+        select(Detection.id).where(mine, *conditions).order_by(*orders.get(sort, orders["newest"])),
+        select(Detection).options(defer(Detection.heatmap), lazyload(Detection.image)),
+        size if size in PAGE_SIZES else PAGE_SIZES[0],
+        None if conditions else _count(mine),
     )
     chosen = {key: value for key, value in request.args.items() if value and key != "page"}
     return render_template(
@@ -98,25 +106,41 @@ def _own() -> Select[Detection]:
 
 
 def _matching() -> Select[Detection]:
-    given = request.args
-    found = _own()
-    if text := given.get("q", "").strip():
-        found = found.where(
-            or_(
-                Detection.filename.icontains(text, autoescape=True),
-                Detection.note.icontains(text, autoescape=True),
-                Detection.sha256 == text.lower(),
-            )
-        )
+    return _own().where(*_conditions())
+
+
+def _count(*conditions: ColumnElement[bool]) -> int:
+    return db.session.scalar(select(func.count()).select_from(Detection).where(*conditions)) or 0
+
+
+def _conditions() -> list[ColumnElement[bool]]:
+    """Return what the request asks of a detection."""
+    given, asked = request.args, []
+    if words := given.get("q", "").strip():
+        asked.append(_holds(words))
     if given.get("verdict") in VERDICTS:
-        found = found.where(VERDICTS[given["verdict"]])
+        asked.append(Detection.kind() == given["verdict"])
     if given.get("label") in ("real", "fake"):
-        found = found.where(Detection.label == given["label"])
+        asked.append(Detection.label == given["label"])
     if since := _day(given.get("from")):
-        found = found.where(Detection.created_at >= since)
+        asked.append(Detection.created_at >= since)
     if until := _day(given.get("to")):
-        found = found.where(Detection.created_at < until + timedelta(days=1))
-    return found
+        asked.append(Detection.created_at < until + timedelta(days=1))
+    return asked
+
+
+def _holds(words: str) -> ColumnElement[bool]:
+    """Whether the name or the note holds the words, or they are the SHA-256."""
+    found = Detection.search_text.contains(words.lower(), autoescape=True)
+    in_long_note = and_(text(NOTE_IS_LONG), Detection.note.icontains(words, autoescape=True))
+    found = or_(found, Detection.id.in_(_ids(in_long_note)))
+    return (
+        or_(found, Detection.id.in_(_ids(Detection.sha256 == words.lower()))) if len(words) == 64 else found
+    )
+
+
+def _ids(condition: ColumnElement[bool]) -> Select[int]:
+    return select(Detection.id).where(Detection.user_id == current_user.id, condition).correlate(None)
 
 
 def _day(text: str | None) -> datetime | None:

@@ -98,9 +98,11 @@ def heatmap(grid: list[list[float]]) -> bytes:
     small = Image.frombytes("L", (len(grid[0]), len(grid)), values)
     smooth = small.resize((HEATMAP_PIXELS, HEATMAP_PIXELS), Image.Resampling.BICUBIC)
     colours = [_colour(value / 255) for value in range(256)]
-    bands = [smooth.point([colour[band] for colour in colours]) for band in range(4)]
+    # The values are their own palette: a quarter of the bytes that colours take, and far sooner packed.
+    picture = Image.frombytes("P", smooth.size, smooth.tobytes())
+    picture.putpalette([part for colour in colours for part in colour[:3]])
     out = io.BytesIO()
-    Image.merge("RGBA", bands).save(out, "PNG", optimize=True)
+    picture.save(out, "PNG", transparency=bytes(colour[3] for colour in colours))
     return out.getvalue()
 
 
@@ -108,7 +110,7 @@ def printed(picture: bytes, grid: list[list[float]] | None = None) -> bytes:
     """Make a JPEG of a picture for paper, with the heatmap of a grid over it if one is given."""
     base = Image.open(io.BytesIO(picture)).convert("RGBA")
     if grid is not None:
-        heat = Image.open(io.BytesIO(heatmap(grid)))
+        heat = Image.open(io.BytesIO(heatmap(grid))).convert("RGBA")
         base.alpha_composite(heat.resize(base.size, Image.Resampling.BICUBIC))
     out = io.BytesIO()
     base.convert("RGB").save(out, "JPEG", quality=88)

@@ -6,19 +6,40 @@ from enum import StrEnum
 from typing import Any
 
 from flask_login import UserMixin
-from sqlalchemy import DateTime, Dialect, Enum, ForeignKey, Index, String, Text, TypeDecorator
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import (
+    Case,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    TypeDecorator,
+    case,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from portal.extensions import Base
 
 NAME_LENGTH = 32
 QUESTION_LENGTH = 200
 AUDIT_LENGTH = 255
+# PostgreSQL takes at most 2704 bytes into an index: so many characters fit, whatever they are.
+SEARCH_LENGTH = 500
+# Beside the longest file name, so much of a note is in the search text for certain.
+NOTE_IS_LONG = "length(note) > 240"
 
 
 def now() -> datetime:
     """Return the time, with its zone."""
     return datetime.now(UTC)
+
+
+def searchable(filename: str, note: str) -> str:
+    """Return what a search in small letters looks through."""
+    return f"{filename} {note}".lower()[:SEARCH_LENGTH]
 
 
 def _session_id() -> str:
@@ -103,7 +124,29 @@ class Detection(Base):
     __tablename__ = "detections"
     __table_args__ = (
         Index("ix_detections_user_id_id", "user_id", "id"),
-        Index("ix_detections_user_id_created_at", "user_id", "created_at"),
+        # All that the history is searched and ordered by, so that one pass over the index answers everything.
+        Index(
+            "ix_detections_history",
+            *(
+                "user_id",
+                "created_at",
+                "search_text",
+                "status",
+                "label",
+                "certainty",
+                "probability_real",
+                "id",
+            ),
+        ),
+        Index("ix_detections_user_id_status_label", "user_id", "status", "label", "id"),
+        Index("ix_detections_sha256_user_id_id", "sha256", "user_id", "id"),
+        Index("ix_detections_user_id_search_text", "user_id", "search_text", "id"),
+        Index(
+            "ix_detections_long_note",
+            "user_id",
+            sqlite_where=text(NOTE_IS_LONG),
+            postgresql_where=text(NOTE_IS_LONG),
+        ),
         Index("ix_detections_user_id_probability_real", "user_id", "probability_real"),
         Index("ix_detections_status_next_attempt_at", "status", "next_attempt_at"),
         Index("ix_detections_status_label", "status", "label"),
@@ -113,13 +156,15 @@ class Detection(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    sha256: Mapped[str] = mapped_column(ForeignKey("images.sha256"), index=True)
+    sha256: Mapped[str] = mapped_column(ForeignKey("images.sha256"))
     filename: Mapped[str] = mapped_column(String(255))
     # Where the server fetched the image, if it was not uploaded.
     source_url: Mapped[str | None] = mapped_column(Text)
     # Whether this detection keeps the file in the storage; without it, only the verdict is left.
     image_kept: Mapped[bool] = mapped_column(default=True)
     note: Mapped[str] = mapped_column(Text, default="")
+    # What a search looks through: an index can hold it, and hardly any database knows every small letter.
+    search_text: Mapped[str] = mapped_column(Text, default="", deferred=True)
     status: Mapped[Status] = mapped_column(
         Enum(
             Status, native_enum=False, length=16, values_callable=lambda kind: [item.value for item in kind]
@@ -144,6 +189,21 @@ class Detection(Base):
 
     user: Mapped[User] = relationship()
     image: Mapped[Image] = relationship(lazy="joined", innerjoin=True)
+
+    @validates("filename", "note")
+    def _make_searchable(self, name: str, value: str) -> str:
+        words = {"filename": self.filename, "note": self.note} | {name: value}
+        self.search_text = searchable(words["filename"] or "", words["note"] or "")
+        return value
+
+    @classmethod
+    def kind(cls) -> Case[str]:
+        """What became of a detection, in SQL: real, fake, uncertain, failed or pending."""
+        return case(
+            (cls.status != Status.DONE, cls.status),
+            (cls.certainty == "low", "uncertain"),
+            else_=cls.label,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a program may want to know."""

@@ -155,11 +155,7 @@ def _rounded() -> Label[int | None]:
 
 
 def _kind() -> Label[str]:
-    return case(
-        (Detection.status != Status.DONE, Detection.status),
-        (Detection.certainty == "low", "uncertain"),
-        else_=Detection.label,
-    ).label("kind")
+    return Detection.kind().label("kind")
 
 
 def _day() -> ColumnElement[Any]:

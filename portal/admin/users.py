@@ -1,5 +1,6 @@
 """Users: finding them, shutting them out and letting them in, their rights and their passwords."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from flask import (
@@ -106,16 +107,17 @@ def reset_password(user_id: int) -> Response:
 
 
 def _user_page(somebody: User, link: str = "") -> str:
-    labels = (
-        select(Detection.label, func.count())
-        .where(Detection.user_id == somebody.id)
-        .group_by(Detection.label)
-    )
+    # In the order of an index, which is then counted through.
+    kinds = (Detection.user_id, Detection.status, Detection.label)
+    counts = select(Detection.label, func.count()).where(Detection.user_id == somebody.id).group_by(*kinds)
+    labels: Counter[str | None] = Counter()
+    for label, count in db.session.execute(counts):
+        labels[label] += count
     disputed = select(func.count()).select_from(Feedback).where(Feedback.user_id == somebody.id)
     return render_template(
         "admin/user.html",
         user=somebody,
-        labels=dict(db.session.execute(labels).all()),
+        labels=labels,
         disputed=db.session.scalar(disputed),
         entries=db.session.scalars(audit.about(somebody.name).limit(5)).all(),
         link=link,

@@ -2,10 +2,7 @@
 
 import io
 import json
-import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +17,7 @@ from PIL import Image, ImageDraw
 from sqlalchemy import create_engine, select, text
 from werkzeug.test import TestResponse
 
+from benchmarks import postgresql
 from portal import create_app
 from portal.config import Settings
 from portal.extensions import db
@@ -136,28 +134,11 @@ class Auth:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Path]:
     """The socket folder of a private PostgreSQL server."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not programs:
-        missing("PostgreSQL (Debian's package postgresql)")
-    # Not beneath pytest's temporary folder, which is root's alone when the tests run as root, as they may
-    # in a container; initdb refuses to run as root.
-    folder = Path(tempfile.mkdtemp(prefix="unmask-postgresql-"))
-    who: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
-        who = {"user": "postgres", "group": "postgres", "extra_groups": []}
-    options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=50"
-    control = [programs[-1].with_name("pg_ctl"), "-D", folder / "data", "-w"]
-    initialise = [programs[-1], "-D", folder / "data", "-A", "trust", "-U", "unmask", "--no-sync"]
-
-    def run(*command: str | Path) -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **who)
-
-    run(*initialise)
-    run(*control, "-l", folder / "log", "-o", options, "start")
-    yield folder
-    run(*control, "-m", "immediate", "stop")
-    shutil.rmtree(folder)
+    try:
+        with postgresql.private_server() as folder:
+            yield folder
+    except postgresql.NotInstalled as error:
+        missing(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -171,7 +152,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_template(postgres: Path) -> str:
     """The address of a migrated database on PostgreSQL, to be copied."""
-    address = f"postgresql+psycopg://unmask@/template_portal?host={postgres}"
+    address = postgresql.address(postgres, "template_portal")
     _create_database(postgres, "template_portal", "template0")
     _migrate(address)
     return address
@@ -327,9 +308,7 @@ def _create_database(folder: Path, name: str, template: str) -> None:
 
 
 def _execute(folder: Path, statement: str) -> None:
-    engine = create_engine(
-        f"postgresql+psycopg://unmask@/postgres?host={folder}", isolation_level="AUTOCOMMIT"
-    )
+    engine = create_engine(postgresql.address(folder, "postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()

@@ -1,0 +1,50 @@
+"""Pages of searches in long histories, whose cost does not grow with what is found."""
+
+from typing import Any
+
+from flask_sqlalchemy.pagination import Pagination
+from sqlalchemy import Select
+
+from portal.extensions import db
+
+# How far beyond the first entry of a page the search looks on, to say how much more there is.
+AHEAD = 1000
+
+
+class AtLeast(int):
+    """A number of which only the lower bound is known."""
+
+    def __str__(self) -> str:
+        return f"{int(self)}+"
+
+
+class SearchPage(Pagination):
+    """A page of the rows that `rows` selects whole and `ids` by their ids, in order.
+
+    The ids of the page and the count come from one pass over an index; only the rows shown are read. `exact`
+    is how many there are, where that is known.
+    """
+
+    def __init__(self, ids: Select[Any], rows: Select[Any], per_page: int, exact: int | None = None) -> None:
+        super().__init__(per_page=per_page, ids=ids, rows=rows, exact=exact)
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are; as the count, perhaps more."""
+        number: int = super().pages
+        return AtLeast(number) if isinstance(self.total, AtLeast) else number
+
+    def _query_items(self) -> list[Any]:
+        ids, rows = self._query_args["ids"], self._query_args["rows"]
+        self._reached = db.session.scalars(ids.offset(self._query_offset).limit(AHEAD + 1)).all()
+        shown = self._reached[: self.per_page]
+        [key] = ids.selected_columns
+        found = {row.id: row for row in db.session.scalars(rows.where(key.in_(shown)))}
+        return [found[each] for each in shown if each in found]
+
+    def _query_count(self) -> int:
+        if self._query_args["exact"] is not None:
+            return int(self._query_args["exact"])
+        if len(self._reached) > AHEAD:
+            return AtLeast(self._query_offset + AHEAD)
+        return self._query_offset + len(self._reached)
