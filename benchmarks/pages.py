@@ -23,16 +23,13 @@ from sqlalchemy import text
 
 from benchmarks import postgresql
 from benchmarks.filling import PASSWORD, Subjects, fill
-from benchmarks.report import Measured, is_download, write
+from benchmarks.report import DOWNLOAD_REPETITIONS, REPETITIONS, WARM_UP, Measured, is_download, write
 from benchmarks.visits import Visit, visits
 from portal import create_app
 from portal.config import Settings
 from portal.extensions import db
 
 ROOT = Path(__file__).resolve().parent.parent
-REPETITIONS, WARM_UP = 30, 3
-# A file of 90,000 lines takes seconds, and need not be asked for as often.
-DOWNLOAD_REPETITIONS = 2
 START_SECONDS = 60
 
 

@@ -32,8 +32,17 @@ def private_server() -> Iterator[Path]:
         shutil.chown(folder, "postgres", "postgres")
         who = {"user": "postgres", "group": "postgres", "extra_groups": []}
     options = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=50"
-    control = [found[-1].with_name("pg_ctl"), "-D", folder / "data", "-w"]
-    initialise = [found[-1], "-D", folder / "data", "-A", "trust", "-U", "unmask", "--no-sync"]
+    control: list[str | Path] = [found[-1].with_name("pg_ctl"), "-D", folder / "data", "-w"]
+    initialise: list[str | Path] = [
+        found[-1],
+        "-D",
+        folder / "data",
+        "-A",
+        "trust",
+        "-U",
+        "unmask",
+        "--no-sync",
+    ]
 
     def run(*command: str | Path) -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **who)  # noqa: S603

@@ -38,8 +38,6 @@ KINDS = {
     "history.export": ("csv", "json"),
     "admin.review_picture": ("image", "thumbnail"),
 }
-TOKENS = "reports", "auth"
-PUBLIC = ("visitor", "user", "admin")
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def _askers(endpoint: str) -> tuple[str, ...]:
 
 def _values(rule: Rule, who: str, subjects: Subjects) -> list[dict[str, Any]]:
     name = subjects.admin if who == "admin" else subjects.user
-    known = {
+    known: dict[str, Any] = {
         "detection_id": [subjects.detections[name]],
         "feedback_id": [subjects.feedback_id],
         "user_id": [subjects.user_id],

@@ -1,7 +1,6 @@
 """The audit log: who did what as an administrator, on whom or what, when and from where."""
 
 import getpass
-from functools import reduce
 from typing import Any
 
 from flask import has_request_context, request
@@ -41,9 +40,9 @@ def found(text: str = "", action: str = "") -> Select[Any]:
     if action:
         entries = entries.where(AuditEntry.action == action)
     if text:
-        columns = (AuditEntry.actor, AuditEntry.target, AuditEntry.details, AuditEntry.address)
         # A line break, which nobody can type into the search, keeps the columns apart.
-        words = reduce(lambda one, other: one + "\n" + other, columns)
+        words = AuditEntry.actor + "\n" + AuditEntry.target + "\n" + AuditEntry.details
+        words += "\n" + AuditEntry.address
         entries = entries.where(words.icontains(text, autoescape=True))
     return entries
 

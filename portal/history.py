@@ -22,7 +22,7 @@ blueprint = Blueprint("history", __name__, url_prefix="/detections")
 PAGE_SIZES = (12, 48, 96)
 EXPORTS = {"csv": "text/csv", "json": "application/json"}
 VERDICTS = ("real", "fake", "uncertain", "pending", "failed")
-SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
+SORTS: dict[str, tuple[Any, ...]] = {
     "newest": (Detection.id.desc(),),
     "oldest": (Detection.id.asc(),),
     "name": (Detection.search_text, Detection.id),
@@ -32,7 +32,7 @@ SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
 # The same orders as sums, which no index has: SQLite, which knows nothing of how much matches, would rather
 # read row by row in the right order than search the one index with all columns, and sort what it finds.
 _id, _real = Detection.id + 0, Detection.probability_real + 0
-SORTS_OF_FOUND: dict[str, tuple[ColumnElement[Any], ...]] = {
+SORTS_OF_FOUND: dict[str, tuple[Any, ...]] = {
     "newest": (_id.desc(),),
     "oldest": (_id.asc(),),
     "name": (Detection.search_text.concat(""), _id),

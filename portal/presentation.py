@@ -1,6 +1,7 @@
 """How things are said: verdicts and certainty in words, and addresses of static files."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -144,5 +145,10 @@ def init_app(app: Flask) -> None:
     @app.url_defaults
     def version(endpoint: str, values: dict[str, Any]) -> None:
         if endpoint == "static" and app.static_folder and "filename" in values:
-            path = Path(app.static_folder, values["filename"])
-            values["v"] = f"{path.stat().st_mtime_ns:x}" if path.exists() else None
+            values["v"] = _version(Path(app.static_folder), values["filename"])
+
+
+@cache
+def _version(folder: Path, filename: str) -> str | None:
+    path = folder / filename
+    return f"{path.stat().st_mtime_ns:x}" if path.exists() else None

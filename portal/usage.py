@@ -1,6 +1,7 @@
 """Figures of a period: detections by day, verdict and user, the time they took, what failed, what waits."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -79,23 +80,24 @@ def first_day(days: int) -> date:
 def per_day(since: date) -> tuple[list[Day], Figures]:
     """Return every day from `since` to today, with or without detections, and all of them together."""
     tallies: dict[str, _Tally] = defaultdict(_Tally)
+    # Apart, they are a few thousand rows; every pair of a kind and a time would be many times that.
+    for name, kind, count in _counted(_from(since), _day().label("day"), _kind()):
+        tallies[str(name)].kinds[kind] += count
+    for name, ms, count in _counted(_from(since), _day().label("day"), _rounded()):
+        tallies[str(name)].times[ms] += count
     whole = _Tally()
-    rows = select(_day().label("day"), _kind(), _rounded()).where(_from(since)).subquery()
-    counted: Select[Any] = select(*rows.c, func.count()).group_by(*rows.c)
-    for name, kind, ms, count in db.session.execute(counted):
-        for tally in (tallies[str(name)], whole):
-            tally.add(kind, ms, count)
+    for tally in tallies.values():
+        whole.kinds.update(tally.kinds)
+        whole.times.update(tally.times)
     dates = [since + timedelta(days=number) for number in range((now().date() - since).days + 1)]
     return [Day(*tallies[str(each)].figures(), each) for each in dates], Figures(*whole.figures())
 
 
 def last_day() -> Figures:
     """Return the figures of the last 24 hours."""
-    tally = _Tally()
-    rows = select(_kind(), _rounded()).where(Detection.created_at >= now() - timedelta(days=1)).subquery()
-    counted: Select[Any] = select(*rows.c, func.count()).group_by(*rows.c)
-    for kind, ms, count in db.session.execute(counted):
-        tally.add(kind, ms, count)
+    tally, recent = _Tally(), Detection.created_at >= now() - timedelta(days=1)
+    tally.kinds.update(dict(_counted(recent, _kind())))
+    tally.times.update(dict(_counted(recent, _rounded())))
     return Figures(*tally.figures())
 
 
@@ -127,12 +129,6 @@ class _Tally:
     def __init__(self) -> None:
         self.kinds: Counter[str] = Counter()
         self.times: Counter[int] = Counter()
-
-    def add(self, kind: str, ms: int | None, count: int) -> None:
-        """Count detections of one kind that took the same time."""
-        self.kinds[kind] += count
-        if ms is not None:
-            self.times[ms] += count
 
     def figures(self) -> tuple[dict[str, int], int | None, int | None]:
         """Return the counts, the median and the slow time."""
@@ -166,3 +162,10 @@ def _day() -> ColumnElement[Any]:
 
 def _from(since: date) -> ColumnElement[bool]:
     return Detection.created_at >= datetime(since.year, since.month, since.day, tzinfo=UTC)
+
+
+def _counted(condition: ColumnElement[bool], *columns: Any) -> Sequence[Any]:
+    """Count the detections by these columns; those where the last one is null are left out."""
+    rows = select(*columns).where(condition).subquery()
+    counted: Select[Any] = select(*rows.c, func.count()).group_by(*rows.c)
+    return db.session.execute(counted.where(list(rows.c)[-1].is_not(None))).all()

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from portal import paging
 from portal.extensions import db
 from portal.models import Detection, Image, Status
 from tests.portal.conftest import Auth, drawn, stored, upload
@@ -102,6 +103,29 @@ def test_a_search_is_kept_from_page_to_page(client: FlaskClient, ada: int) -> No
     assert 'href="/detections?page=2&q=face&sort=oldest"' in first
     assert names(client, "q=face&sort=oldest&page=2") == ["face 12.png"]
     assert len(names(client, "size=48")) == 13
+
+
+def test_letters_of_every_alphabet_and_the_end_of_a_long_note_are_found(
+    app: Flask, client: FlaskClient, past: None
+) -> None:
+    with app.app_context():
+        detection = db.session.get(Detection, 1)
+        detection.filename = "ÜBER ΑΘΗΝΑ.jpg"
+        db.session.commit()
+        detection.note = "word " * 300 + "needle"
+        db.session.commit()
+    for words in ("über", "αθηνα", "NEEDLE", "WORD WORD"):
+        assert names(client, f"q={words}") == ["ÜBER ΑΘΗΝΑ.jpg"]
+    assert names(client, "q=Berlin") == []
+
+
+def test_a_long_search_is_counted_as_far_as_it_needs(
+    client: FlaskClient, past: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paging, "AHEAD", 5)
+    assert "3 found." in client.get("/detections?q=o").get_data(as_text=True)
+    assert "5+ found." in client.get("/detections?q=.jpg").get_data(as_text=True)
+    assert "Images: 6." in client.get("/detections").get_data(as_text=True)
 
 
 def test_nothing_found_is_said_so(client: FlaskClient, past: None) -> None:

@@ -1,54 +1,84 @@
 """Take the screenshots of docs/screenshots: `python -m tests.stack.screenshots`.
 
 All pictures in them are drawn, and their verdicts are made up, so that every state can be shown: TorchServe
-is not asked. `--all FOLDER` writes every page in both widths, light and dark, for a look at a new design.
+is not asked. Every page is taken in both widths, light and dark; `--into FOLDER` writes them elsewhere, for a
+look at a new design.
 """
 
 import argparse
 import io
 import logging
+import random
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import flask_migrate
 import httpx
 from flask import Flask
+from flask.testing import FlaskClient
 from PIL import Image, ImageDraw, ImageFilter
 from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from portal import create_app
 from portal.config import Settings
 from portal.extensions import db
-from portal.models import User
+from portal.models import Detection, Status, User, now
+from portal.models import Image as Stored
 from portal.passwords import set_password
-from tests.portal.conftest import VERDICT, FakeServing
+from tests.portal.conftest import VERDICT, FakeServing, upload
+from tests.portal.test_serving import FakeManagement
 from tests.stack.browser import launch_browser
 from tests.support import ROOT
 
 PASSWORD = "correct horse battery"
 SIZES = {"wide": (1440, 900), "phone": (390, 844)}
-COMMITTED = [("wide", "light"), ("phone", "dark")]
-# Name of the picture, address, whether one is signed in.
+SCHEMES = ("light", "dark")
+# Colours of a picture; a palette keeps the repository small.
+COLOURS = 64
+NEWCOMER, DESK, REPORTER = "newcomer", "desk", "amira"
+# Name of the picture, address, who is signed in.
 PAGES = [
-    ("home", "/", False),
-    ("register", "/register", False),
-    ("login", "/login?next=/detections", False),
-    ("check", "/", True),
-    ("verdict-fake", "/detections/6", True),
-    ("verdict-real", "/detections/5", True),
-    ("verdict-uncertain", "/detections/4", True),
-    ("waiting", "/detections/7", True),
-    ("history", "/detections", True),
-    ("faq", "/faq", True),
-    ("account", "/account", True),
-    ("admin", "/admin/", True),
-    ("admin-users", "/admin/users", True),
-    ("admin-faq", "/admin/faq", True),
-    ("not-found", "/nothing", True),
+    ("home", "/", None),
+    ("register", "/register", None),
+    ("login", "/login?next=/detections", None),
+    ("faq", "/faq", None),
+    ("not-found", "/nothing", None),
+    ("check-first", "/", NEWCOMER),
+    ("history-empty", "/detections", NEWCOMER),
+    ("keys-empty", "/account/keys", NEWCOMER),
+    ("webhooks-empty", "/account/webhooks", NEWCOMER),
+    ("check", "/", DESK),
+    ("verdict-fake", "/detections/6", DESK),
+    ("verdict-real", "/detections/5", DESK),
+    ("verdict-uncertain", "/detections/4", DESK),
+    ("waiting", "/detections/8", DESK),
+    ("failed", "/detections/7", DESK),
+    ("report", "/detections/6/report", DESK),
+    ("shares", "/detections/6/shares", DESK),
+    ("history", "/detections", DESK),
+    ("history-nothing-found", "/detections?q=nothing", DESK),
+    ("account", "/account", DESK),
+    ("privacy", "/account/privacy", DESK),
+    ("keys", "/account/keys", DESK),
+    ("webhooks", "/account/webhooks", DESK),
+    ("webhook", "/account/webhooks/1", DESK),
+    ("api", "/api/v1/docs", DESK),
+    ("admin", "/admin/", DESK),
+    ("admin-users", "/admin/users", DESK),
+    ("admin-user", "/admin/users/2", DESK),
+    ("admin-reviews", "/admin/reviews", DESK),
+    ("admin-review", "/admin/reviews/1", DESK),
+    ("admin-faq", "/admin/faq", DESK),
+    ("admin-faq-entry", "/admin/faq/1", DESK),
+    ("admin-usage", "/admin/usage", DESK),
+    ("admin-serving", "/admin/serving", DESK),
+    ("admin-audit", "/admin/audit", DESK),
 ]
 PROBABILITIES = [0.94, 0.22, 0.88, 0.57, 0.973, 0.031]
 
@@ -109,7 +139,7 @@ def portal() -> Iterator[str]:
     """Run a portal with an administrator, some users and detections in every state; gives its address."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        serving = FakeServing(folder / "key_file.json")
+        serving = FakeManagement(folder / "key_file.json")
         settings = Settings(
             database_url=f"sqlite:///{folder}/portal.db",
             secret_key="for screenshots only",
@@ -121,6 +151,7 @@ def portal() -> Iterator[str]:
             flask_migrate.upgrade()
             _add_users()
             _upload(app, serving)
+            _add_past()
         server = make_server("127.0.0.1", 0, app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
@@ -131,28 +162,31 @@ def portal() -> Iterator[str]:
                 db.engine.dispose()
 
 
-def take(browser: Browser, address: str, folder: Path, size: str, scheme: str) -> None:
-    """Write every page in one size and colour scheme."""
-    width, height = SIZES[size]
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
+def take(browser: Browser, address: str, folder: Path) -> None:
+    """Write every page in each size and colour scheme."""
+    context = browser.new_context(base_url=address)
     page = context.new_page()
-    inside = False
-    for name, path, signed_in in PAGES:
-        if signed_in and not inside:
-            _sign_in(page, address)
-            inside = True
-        page.goto(address + path, wait_until="networkidle")
-        picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
-        # A palette keeps the repository small.
-        picture.quantize(256).save(folder / f"{name}-{size}-{scheme}.png", optimize=True)
+    present = None
+    for name, path, who in PAGES:
+        if who != present and who is not None:
+            context.clear_cookies()
+            _sign_in(page, who)
+            present = who
+        page.goto(path, wait_until="networkidle")
+        for size, (width, height) in SIZES.items():
+            page.set_viewport_size({"width": width, "height": height})
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                page.wait_for_load_state("networkidle")
+                picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+                small = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+                small.save(folder / f"{name}-{size}-{scheme}.png", optimize=True)
     context.close()
 
 
 def _add_users() -> None:
-    for name, is_admin in (("desk", True), ("amira", False), ("jonas", False), ("photo-team", False)):
+    people = ((DESK, True), (REPORTER, False), ("jonas", False), ("photo-team", False), (NEWCOMER, False))
+    for name, is_admin in people:
         user = User(name=name, is_admin=is_admin)
         set_password(user, PASSWORD)
         db.session.add(user)
@@ -160,27 +194,79 @@ def _add_users() -> None:
 
 
 def _upload(app: Flask, serving: FakeServing) -> None:
+    """Do what people do, so that no page is empty."""
     app.config["WTF_CSRF_ENABLED"] = False
-    client = app.test_client()
-    client.post("/login", data={"name": "desk", "password": PASSWORD})
-    for number, probability in enumerate([*PROBABILITIES, None]):
-        if probability is None:
-            serving.fail(503)
-        else:
-            answer = verdict(probability, number)
-            serving.answer = lambda _, answer=answer: answer  # type: ignore[misc]
-        client.post(
-            "/detections", data={"image": (io.BytesIO(portrait(number)), f"portrait-{number + 1}.jpg")}
-        )
+    desk, reporter = (_signed_in(app, name) for name in (DESK, REPORTER))
+    answers = [verdict(probability, number) for number, probability in enumerate(PROBABILITIES)]
+    refusal = {"code": 400, "type": "BadImage", "message": "The image cannot be decoded."}
+    answers += [
+        httpx.Response(400, json=refusal),
+        httpx.Response(503, json={"code": 503, "type": "", "message": ""}),
+    ]
+    for number, answer in enumerate(answers):
+        serving.answer = lambda _, answer=answer: answer  # type: ignore[misc]
+        upload(desk, portrait(number), f"portrait-{number + 1}.jpg")
+    serving.answer = lambda _: answers[0]
+    upload(reporter, portrait(9), "courthouse-square.jpg")
+    desk.post(
+        "/detections/6/note", data={"note": "Sent by a reader on Monday; the agency has no such picture."}
+    )
+    desk.post("/detections/6/shares", data={"days": "7"})
+    desk.post("/account/keys", data={"name": "Night desk script"})
+    desk.post("/account/webhooks", data={"url": "https://desk.example/unmask"})
+    desk.post("/account/webhooks/1/test")
+    for client, number in ((reporter, len(answers) + 1), (desk, 2)):
+        reason = {
+            "label": "fake" if client is reporter else "real",
+            "reason": "The original was published on 3 May.",
+        }
+        client.post(f"/detections/{number}/dispute", data=reason)
+    desk.post("/admin/users/3/disable")
     app.config["WTF_CSRF_ENABLED"] = True
 
 
-def _sign_in(page: Page, address: str) -> None:
-    page.goto(f"{address}/login")
-    page.get_by_label("User name").fill("desk")
+def _add_past(days: int = 30) -> None:
+    """Add a month of verdicts whose images are gone, for the charts."""
+    chance = random.Random(4)
+    [image] = db.session.scalars(select(Stored).limit(1))
+    for day in range(1, days):
+        for _ in range(chance.randrange(4, 19)):
+            time = now() - timedelta(days=day, minutes=chance.randrange(600))
+            real = chance.betavariate(0.6, 0.6)
+            confidence = max(real, 1 - real)
+            db.session.add(
+                Detection(
+                    user_id=chance.choice((2, 2, 3, 4)),
+                    sha256=image.sha256,
+                    filename="photo.jpg",
+                    image_kept=False,
+                    status=Status.DONE if chance.random() > 0.05 else Status.FAILED,
+                    created_at=time,
+                    judged_at=time,
+                    label="real" if real >= 0.5 else "fake",
+                    probability_real=real,
+                    confidence=confidence,
+                    certainty="high" if confidence > 0.9 else "moderate" if confidence > 0.7 else "low",
+                    model="deepfake",
+                    model_version="1.0",
+                    duration_ms=chance.randrange(80, 400),
+                )
+            )
+    db.session.commit()
+
+
+def _signed_in(app: Flask, name: str) -> FlaskClient:
+    client = app.test_client()
+    client.post("/login", data={"name": name, "password": PASSWORD})
+    return client
+
+
+def _sign_in(page: Page, name: str) -> None:
+    page.goto("/login")
+    page.get_by_label("User name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"{address}/")
+    page.get_by_role("heading", name="Check an image").wait_for()
 
 
 def main() -> None:
@@ -188,18 +274,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--all", type=Path, metavar="FOLDER", help="every size and scheme, into this folder")
-    everywhere = parser.parse_args().all
-    folder = everywhere or ROOT / "docs/screenshots"
+    parser.add_argument("--into", type=Path, metavar="FOLDER", default=ROOT / "docs/screenshots")
+    folder = parser.parse_args().into
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [(size, scheme) for size in SIZES for scheme in ("light", "dark")] if everywhere else COMMITTED
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with portal() as address, sync_playwright() as playwright:
         browser = launch_browser(playwright)
-        for size, scheme in wanted:
-            take(browser, address, folder, size, scheme)
+        take(browser, address, folder)
         browser.close()
-    print(f"{len(wanted) * len(PAGES)} pictures in {folder}")  # noqa: T201
+    print(f"{len(SIZES) * len(SCHEMES) * len(PAGES)} pictures in {folder}")  # noqa: T201
 
 
 if __name__ == "__main__":
