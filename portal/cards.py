@@ -62,7 +62,7 @@ def figures(card: ModelCard) -> list[dict[str, Any]]:
     found = []
     for split, measured in card.card.get("metrics", {}).items():
         overall = measured["overall"]
-        kept = {key: overall[key] for key in ("accuracy_real", "accuracy_fake", "roc_auc")}
+        kept = {key: overall.get(key) for key in ("accuracy_real", "accuracy_fake", "roc_auc")}
         found.append({"split": split, "images": sum(overall["images"].values()), **kept})
     return found
 

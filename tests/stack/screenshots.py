@@ -150,7 +150,9 @@ def portal() -> Iterator[str]:
         with app.app_context():
             flask_migrate.upgrade()
             _add_users()
-            _upload(app, serving)
+        # Outside: within one context, Flask-Login takes everybody for whoever came last.
+        _upload(app, serving)
+        with app.app_context():
             _add_past()
         server = make_server("127.0.0.1", 0, app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
