@@ -182,7 +182,7 @@ def _outcome(chance: random.Random, time: datetime, grids: list[Any]) -> dict[st
         return nothing | {"status": Status.FAILED, "error": "The detector cannot read this image."}
     real = round(chance.betavariate(0.5, 0.5), 6)
     confidence = max(real, 1 - real)
-    duration = chance.randrange(60, 900)
+    duration = round(chance.lognormvariate(5, 0.4))
     return {
         "status": Status.DONE,
         "error": None,

@@ -26,7 +26,6 @@ class Bar:
 
     x: float
     width: float
-    middle: float
     pieces: tuple[Piece, ...]
 
 
@@ -86,7 +85,7 @@ def _bar(place: int, places: int, pieces: Sequence[Piece]) -> Bar:
     space = 100 / places
     x = (place + GAP / 2) * space
     width = (1 - GAP) * space
-    return Bar(round(x, 2), round(width, 2), round(x + width / 2, 2), tuple(pieces))
+    return Bar(round(x, 2), round(width, 2), tuple(pieces))
 
 
 def _scale(top: int) -> tuple[float, ...]:

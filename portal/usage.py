@@ -157,7 +157,8 @@ def _kind() -> Label[str]:
 def _day() -> ColumnElement[Any]:
     if db.engine.dialect.name == "postgresql":
         return func.date(func.timezone("UTC", Detection.created_at))
-    return func.date(Detection.created_at)
+    # As SQLite stores a time, its day comes first; to read the whole takes longer.
+    return func.substr(Detection.created_at, 1, 10)
 
 
 def _from(since: date) -> ColumnElement[bool]:
