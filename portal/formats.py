@@ -9,11 +9,17 @@ from flask import Flask
 from flask_babel import gettext
 
 from portal.languages import locale
+from portal.paging import AtLeast
 
 
 def number(value: float, digits: int = 0) -> str:
     """Write a number with so many digits behind the decimal sign."""
     return format_decimal(value, "#,##0." + "0" * digits if digits else "#,##0", locale())
+
+
+def amount(found: int) -> str:
+    """Write how many were found; a plus behind a number that is only the least there are."""
+    return number(found) + ("+" if isinstance(found, AtLeast) else "")
 
 
 def share(value: float, digits: int = 0) -> str:
@@ -77,5 +83,5 @@ def milliseconds(duration: float | None) -> str:
 
 def init_app(app: Flask) -> None:
     """Make the formats available to the templates."""
-    formats = (day, file_size, megapixels, milliseconds, moment, number, percent, share, short_day)
+    formats = (amount, day, file_size, megapixels, milliseconds, moment, number, percent, share, short_day)
     app.jinja_env.filters.update({each.__name__: each for each in formats})

@@ -14,9 +14,6 @@ AHEAD = 1000
 class AtLeast(int):
     """A number of which only the lower bound is known."""
 
-    def __str__(self) -> str:
-        return f"{int(self)}+"
-
 
 class SearchPage(Pagination):
     """A page of the rows that `rows` selects whole and `ids` by their ids, in order.
