@@ -33,7 +33,8 @@ class SearchPage(Pagination):
 
     def _query_items(self) -> list[Any]:
         ids, rows = self._query_args["ids"], self._query_args["rows"]
-        self._reached = db.session.scalars(ids.offset(self._query_offset).limit(AHEAD + 1)).all()
+        wanted = AHEAD + 1 if self._query_args["exact"] is None else self.per_page
+        self._reached = db.session.scalars(ids.offset(self._query_offset).limit(wanted)).all()
         shown = self._reached[: self.per_page]
         [key] = ids.selected_columns
         found = {row.id: row for row in db.session.scalars(rows.where(key.in_(shown)))}
