@@ -30,7 +30,9 @@ class Detector(nn.Module):
         self.stem = nn.Sequential(OrderedDict((name, getattr(backbone, name)) for name in stages))
         self.layer4 = backbone.layer4
         self.head = _head(head_widths, dropout)
-        # Not among the weights: model.json holds the calibration, the export puts it here.
+        self.features = FEATURES  # TorchScript sees no globals
+        # Not among the weights: model.json holds these, `store.load` puts them here.
+        self.flip = False  # whether the logit is the mean over the image and its mirror image
         self.register_buffer("scale", torch.tensor(1.0), persistent=False)
         self.register_buffer("bias", torch.tensor(0.0), persistent=False)
         self.scale: Tensor
@@ -51,9 +53,23 @@ class Detector(nn.Module):
             x = self.layer4(x).mean((2, 3))
         return x
 
+    def maps(self, x: Tensor) -> Tensor:
+        """Return the last feature map (N, FEATURES, 7, 7) of images.
+
+        With `flip` that of the mirrored images, mirrored back, follows in as many channels more.
+        """
+        found: Tensor = self.layer4(self.stem(x))
+        if self.flip:
+            found = torch.cat([found, self.layer4(self.stem(x.flip([3]))).flip([3])], dim=1)
+        return found
+
     def logit(self, pooled: Tensor) -> Tensor:
-        """Return the uncalibrated logit (N,) of "real" for pooled features (N, FEATURES)."""
-        return self.head(pooled).squeeze(1)  # type: ignore[no-any-return]
+        """Return the uncalibrated logit (N,) of "real" for pooled features (N, FEATURES).
+
+        Of several in one row, (N, k * FEATURES), it is the mean.
+        """
+        found: Tensor = self.head(pooled.reshape(-1, self.features))
+        return found.view(len(pooled), -1).mean(1)
 
     def calibrated(self, logit: Tensor) -> Tensor:
         """Return the logit (N,) after Platt scaling: scale * logit + bias."""
@@ -61,19 +77,20 @@ class Detector(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the calibrated probability of real (N,) for images float32 (N, 3, 224, 224)."""
-        pooled = self.layer4(self.stem(x)).mean((2, 3))
+        pooled = self.maps(x).mean((2, 3))
         return torch.sigmoid(self.calibrated(self.logit(pooled)))
 
     @torch.jit.export
     def explain(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the probability (N,), the feature map (N, FEATURES, 7, 7) and the head's gradient.
+        """Return the probability (N,), the feature map as `maps` gives it, and the head's gradient.
 
-        The gradient (N, FEATURES) is that of the calibrated logit of "real" with respect to the pooled map:
-        up to the factor 1 / 49 it is the gradient at every position of the map, which Grad-CAM averages.
+        The gradient, for each of the map's channels, is that of the calibrated logit of "real" with respect
+        to the pooled map: up to the factor 1 / 49 it is the gradient at every position of the map, which
+        Grad-CAM averages.
         Call it where gradients are enabled: TorchScript cannot enable them.
         """
         with torch.no_grad():
-            feature_map = self.layer4(self.stem(x))
+            feature_map = self.maps(x)
         pooled = feature_map.mean((2, 3)).detach().requires_grad_(True)
         logit = self.calibrated(self.logit(pooled))
         gradient = torch.autograd.grad([logit.sum()], [pooled])[0]

@@ -60,6 +60,7 @@ def load(store: Path) -> tuple[Detector, Card]:
     detector = Detector(resnet50(weights=None), card["training"]["head_widths"], dropout=0.0)
     weights = safetensors.torch.load(data)
     detector.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in weights.items()})
+    detector.flip = bool(card.get("flip", False))
     detector.scale = torch.tensor(float(card["calibration"]["scale"]))
     detector.bias = torch.tensor(float(card["calibration"]["bias"]))
     return detector.eval(), card

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from training.export import sample_images
+from handler.preprocessing import normalise
+from training.export import parity, sample_images
 from training.model import Detector, imagenet_backbone
 from training.store import load
 
@@ -26,6 +27,30 @@ def test_explanation_equals_autograd_through_the_whole_network(store: Path) -> N
     for position in (everywhere[:, :, 0, 0], everywhere[:, :, 3, 6]):
         assert torch.allclose(gradient / 49, position, rtol=1e-3, atol=1e-9)
     assert gradient.abs().max() > 0
+
+
+def test_flip_averages_the_logits_of_an_image_and_its_mirror_image(store: Path) -> None:
+    detector, _ = load(store)
+    x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        plain, mirrored = torch.logit(detector(x).double()), torch.logit(detector(x.flip(3)).double())
+        detector.flip = True
+        assert torch.allclose(torch.logit(detector(x).double()), (plain + mirrored) / 2, atol=1e-4)
+        assert torch.allclose(detector(x), detector(x.flip(3)), atol=1e-6)
+    module = torch.jit.script(detector)
+    inputs = normalise(torch.from_numpy(sample_images()[:3]))
+    assert parity(detector, module, inputs) < 1e-5
+
+
+def test_flipped_explanation_is_the_sum_of_both_ways(store: Path) -> None:
+    detector, _ = load(store)
+    x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(4))
+    explained = [detector.explain(each)[1:] for each in (x, x.flip(3))]
+    cams = [torch.einsum("nchw,nc->nhw", feature_map, gradient) for feature_map, gradient in explained]
+    detector.flip = True
+    _, feature_map, gradient = detector.explain(x)
+    both = torch.einsum("nchw,nc->nhw", feature_map, gradient)
+    assert torch.allclose(both, (cams[0] + cams[1].flip(2)) / 2, rtol=1e-3, atol=1e-6)
 
 
 def test_calibration_scales_and_shifts_the_logit(store: Path) -> None:
