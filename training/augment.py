@@ -6,21 +6,24 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from PIL import Image
 
+from training import degrade
+from training.colour import recolour
+from training.degrade import Pixels
 from training.hyperparameters import Augmentation
 
-Pixels = NDArray[np.uint8]
-
 ROTATION = 10.0  # degrees to either side
+INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 
 def augment(image: Pixels, kind: Augmentation, rng: Generator) -> Pixels:
     """Return a changed copy of uint8 RGB (height, width, 3), of the same size.
 
     `recipe` mirrors and rotates. `robust` also crops, and loses detail the ways pictures do on their way
-    through the web, so that the detector cannot lean on sharpness or on one encoder's traces.
+    through the web, so that the detector cannot lean on sharpness or on one encoder's traces. `strong` does
+    more of it, and changes colours and covers parts. What is drawn does not depend on the picture: two
+    pictures with equal generators are changed alike.
     """
     for probability, change in _CHANGES[kind]:
         if rng.random() < probability:
@@ -29,7 +32,7 @@ def augment(image: Pixels, kind: Augmentation, rng: Generator) -> Pixels:
 
 
 def _mirror(image: Pixels, _: Generator) -> Pixels:
-    return np.ascontiguousarray(image[:, ::-1])
+    return cv2.flip(image, 1)  # type: ignore[return-value]
 
 
 def _rotate(image: Pixels, rng: Generator) -> Pixels:
@@ -47,15 +50,34 @@ def _crop(image: Pixels, rng: Generator) -> Pixels:
     return cv2.resize(image[y : y + h, x : x + w], (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _shrink(image: Pixels, rng: Generator) -> Pixels:
+def _crop_unevenly(image: Pixels, rng: Generator) -> Pixels:
     height, width = image.shape[:2]
-    share = rng.uniform(0.4, 0.9)
-    small = cv2.resize(image, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    share = rng.uniform(0.65, 1.0)
+    h, w = (round(side * min(1.0, share * rng.uniform(0.92, 1.08))) for side in (height, width))
+    y, x = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
+    enlarge = int(rng.choice(INTERPOLATIONS[1:]))
+    return cv2.resize(image[y : y + h, x : x + w], (width, height), interpolation=enlarge)  # type: ignore[return-value]
+
+
+def _shrink(image: Pixels, rng: Generator) -> Pixels:
+    return degrade.rescale(image, rng.uniform(0.4, 0.9))
+
+
+def _rescale(image: Pixels, rng: Generator) -> Pixels:
+    shrink = int(rng.choice((*INTERPOLATIONS, cv2.INTER_AREA)))
+    return degrade.rescale(image, rng.uniform(0.3, 0.95), shrink, int(rng.choice(INTERPOLATIONS)))
 
 
 def _blur(image: Pixels, rng: Generator) -> Pixels:
-    return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.5))  # type: ignore[return-value]
+    return degrade.blur(image, rng.uniform(0.4, 1.5))
+
+
+def _blur_more(image: Pixels, rng: Generator) -> Pixels:
+    return degrade.blur(image, rng.uniform(0.3, 2.5))
+
+
+def _noise(image: Pixels, rng: Generator) -> Pixels:
+    return degrade.noise(image, rng.uniform(1, 10), rng)
 
 
 def _jpeg(image: Pixels, rng: Generator) -> Pixels:
@@ -68,9 +90,39 @@ def _jpeg(image: Pixels, rng: Generator) -> Pixels:
     return np.array(Image.open(buffer))
 
 
+def _compress(image: Pixels, rng: Generator) -> Pixels:
+    kind, quality, subsampling = rng.random(), int(rng.integers(30, 101)), int(rng.integers(3))
+    if kind < 0.4:
+        return degrade.jpeg(image, quality)
+    if kind < 0.85:
+        return degrade.pillow(image, "JPEG", quality=quality, subsampling=subsampling)
+    return degrade.pillow(image, "WEBP", quality=quality, method=0)
+
+
+def _cover(image: Pixels, rng: Generator) -> Pixels:
+    height, width = image.shape[:2]
+    h, w = round(height * rng.uniform(0.1, 0.35)), round(width * rng.uniform(0.1, 0.35))
+    y, x = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
+    covered = image.copy()
+    covered[y : y + h, x : x + w] = rng.integers(0, 256, 3)
+    return covered
+
+
 _RECIPE: tuple[tuple[float, Callable[[Pixels, Generator], Pixels]], ...] = ((0.5, _mirror), (1.0, _rotate))
 _CHANGES = {
     "none": (),
     "recipe": _RECIPE,
     "robust": (*_RECIPE, (0.5, _crop), (0.3, _shrink), (0.2, _blur), (0.6, _jpeg)),
+    "strong": (
+        (0.5, _mirror),
+        (0.3, _rotate),
+        (0.6, _crop_unevenly),
+        (0.5, recolour),
+        (0.35, _rescale),
+        (0.2, _blur_more),
+        (0.25, _noise),
+        (0.6, _compress),
+        (0.1, _compress),
+        (0.25, _cover),
+    ),
 }

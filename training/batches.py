@@ -1,20 +1,23 @@
 """What a run trains on: images, or their cached activations, in this process's share of the batches."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import pandas as pd
-from torch.utils.data import BatchSampler, DataLoader, Dataset, DistributedSampler, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from training.cache import Cache, Maps
-from training.data import Example, Images
+from training.data import Example, Images, Views
 from training.distributed import World
 from training.hyperparameters import HyperParameters
 from training.model import Cut, Detector
+from training.sampling import Plan
 
 Batches = DataLoader[Example]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Source:
     """The training and validation images of a run, and where its detector is cut."""
 
@@ -34,26 +37,39 @@ class Source:
 
     def training(self, detector: Detector, epoch: int) -> Batches:
         """Return the shuffled batches of an epoch, counted from 0."""
-        hp = self.hyperparameters
-        view = epoch if self.cache is None else epoch % hp.views
-        images = Images(self.train, hp.augmentation, hp.seed, view)
-        sampler: DistributedSampler[int] = DistributedSampler(
-            images, self.world.size, self.world.rank, shuffle=True, seed=hp.seed
-        )
-        sampler.set_epoch(epoch)
-        # Batch normalisation cannot train on a last batch of one.
-        groups = BatchSampler(sampler, hp.batch_size, drop_last=len(sampler) >= hp.batch_size)
-        return DataLoader(self._load(detector, images), batch_sampler=groups, num_workers=self._workers)
+        hp, plan = self.hyperparameters, self._plan
+        plan.epoch = epoch
+        if self.cache is None:
+            plan.view = epoch
+            return self._images
+        images = Images(self.train, hp.augmentation, hp.seed, epoch % hp.views)
+        return DataLoader(self._load(detector, images), batch_sampler=plan)
 
     def validating(self, detector: Detector) -> Batches:
         """Return the validation batches; every image is in one process's share."""
         data = self._load(detector, Images(self.validation))
         share = Subset(data, range(self.world.rank, len(self.validation), self.world.size))
-        return DataLoader(share, self.hyperparameters.batch_size, num_workers=self._workers)
+        return DataLoader(share, self.hyperparameters.batch_size, **self._reading)
+
+    @cached_property
+    def _plan(self) -> Plan:
+        return Plan(self.train, self.hyperparameters, self.world)
+
+    @cached_property
+    def _images(self) -> Batches:
+        # One loader for all epochs: its workers stay alive, and learn the view from the items.
+        hp = self.hyperparameters
+        images = Views(Images(self.train, hp.augmentation, hp.seed))
+        return DataLoader(images, batch_sampler=self._plan, **self._reading)
 
     @property
-    def _workers(self) -> int:
-        return self.workers if self.cache is None else 0
+    def _reading(self) -> dict[str, Any]:
+        workers = self.workers if self.cache is None else 0
+        return {
+            "num_workers": workers,
+            "persistent_workers": workers > 0,
+            "pin_memory": self.world.device.type == "cuda",
+        }
 
     def _load(self, detector: Detector, images: Images) -> Dataset[Example]:
         if self.cache is None:

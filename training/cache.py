@@ -60,7 +60,7 @@ class Cache:
         workers = self.workers if start == "image" else 0
         frozen = _folded(detector).to(self.device).to(memory_format=torch.channels_last)
         marked = done
-        for batch, _ in DataLoader(rest, self.batch_size, num_workers=workers):
+        for batch, _, _ in DataLoader(rest, self.batch_size, num_workers=workers):
             x = enter(batch.to(self.device), start)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 features = frozen.advance(x, start, cut)
@@ -97,9 +97,9 @@ class Maps(Dataset[Example]):
         """Return the number of rows."""
         return len(self.features)
 
-    def __getitem__(self, index: int) -> Example:
-        """Return a row and its label."""
-        return torch.from_numpy(np.array(self.features[index])), self.labels[index]
+    def __getitem__(self, row: int) -> Example:
+        """Return a row's activations, its label and the row."""
+        return torch.from_numpy(np.array(self.features[row])), self.labels[row], row
 
 
 def enter(batch: Tensor, cut: Cut) -> Tensor:
@@ -134,5 +134,5 @@ def _hash_pixels(images: Images) -> str:
     y, x = np.mgrid[0:300, 0:260]
     picture = np.stack([x % 256, y % 256, (x * y) % 251], axis=2).astype(np.uint8)
     pixels = resize(decode(cv2.imencode(".png", picture)[1].tobytes()))
-    views = np.stack([images.change(pixels, index) for index in range(8)])
+    views = np.stack([images.change(pixels, row, images.view) for row in range(8)])
     return hashlib.sha256(normalise(torch.from_numpy(views)).numpy().tobytes()).hexdigest()

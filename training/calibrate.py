@@ -26,7 +26,7 @@ def logits(tail: Tail, batches: Batches) -> tuple[Floats, NDArray[np.int64]]:
     """Return the uncalibrated logits and labels (N,) of all batches."""
     tail.eval()
     device = next(tail.parameters()).device
-    found = [(tail(batch.to(device)).double().cpu(), label) for batch, label in batches]
+    found = [(tail(batch.to(device)).double().cpu(), label) for batch, label, _ in batches]
     values, labels = (torch.cat(part).numpy() for part in zip(*found, strict=True))
     return values, labels.astype(np.int64)
 

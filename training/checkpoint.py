@@ -1,7 +1,7 @@
 """Checkpoints: all that a run needs to go on, and all that later steps need of it."""
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchvision.models import resnet50
 
 from training.data import DataError
-from training.hyperparameters import HyperParameters
+from training.hyperparameters import Choice, HyperParameters
 from training.model import Detector
+from training.optimise import Average
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 Row = dict[str, float]  # one epoch's figures
@@ -26,7 +27,13 @@ class State:
     detector: Detector
     optimizer: Optimizer
     scheduler: ReduceLROnPlateau
+    average: Average | None = None
     history: list[Row] = field(default_factory=list)
+
+    @property
+    def judged(self) -> Detector:
+        """Return the detector that is validated and kept: the averaged one, where there is one."""
+        return self.average.detector if self.average else self.detector
 
     def begin(self, folder: Path) -> None:
         """Make the run's folder; raises DataError if a run would be overwritten."""
@@ -40,27 +47,48 @@ class State:
         """Continue from last.ckpt; raises DataError if there is none, or one of another recipe."""
         saved = read(folder / LAST)
         hp = HyperParameters.from_dict(saved["hyperparameters"])
-        if replace(hp, epochs=self.hyperparameters.epochs) != self.hyperparameters:
+        if not self.hyperparameters.continues(hp):
             raise DataError(f"{folder} was begun with other hyper-parameters: {hp}.")
-        self.detector.load_state_dict(saved["weights"])
+        self.judged.load_state_dict(saved["weights"])
+        if self.average:
+            self.detector.load_state_dict(saved["latest_weights"])
+            self.average.steps = saved["steps"]
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scheduler.load_state_dict(saved["scheduler"])
         self.history = saved["history"]
 
     def save(self, folder: Path) -> None:
-        """Write last.ckpt, and best.ckpt as well if the latest epoch has the lowest validation loss."""
-        saved = {
+        """Write last.ckpt, and best.ckpt as well if the latest epoch is the best one so far.
+
+        Only last.ckpt holds what a run needs to go on.
+        """
+        best = {
             "hyperparameters": self.hyperparameters.to_dict(),
-            "weights": self.detector.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
+            "weights": self.judged.state_dict(),
             "history": self.history,
         }
-        best = self.history[-1]["val_loss"] <= min(row["val_loss"] for row in self.history)
-        for name in [LAST, BEST] if best else [LAST]:
-            partial = folder / f"{name}.partial"
-            torch.save(saved, partial)
-            os.replace(partial, folder / name)
+        last: dict[str, Any] = best | {
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+        }
+        if self.average:
+            last |= {"latest_weights": self.detector.state_dict(), "steps": self.average.steps}
+        _write(last, folder / LAST)
+        if best_epoch(self.history, self.hyperparameters.choose) is self.history[-1]:
+            _write(best, folder / BEST)
+
+
+def best_epoch(history: list[Row], choose: Choice) -> Row:
+    """Return the epoch of the lowest validation loss, or of the highest AUC averaged over sources."""
+    if choose == "auc":
+        return max(reversed(history), key=lambda row: row["val_auc_sources"])
+    return min(reversed(history), key=lambda row: row["val_loss"])
+
+
+def _write(saved: dict[str, Any], path: Path) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    torch.save(saved, partial)
+    os.replace(partial, path)
 
 
 def read(path: Path) -> dict[str, Any]:

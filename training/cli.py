@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +20,33 @@ console = Console()
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+# A command's module is imported when the command is needed: each brings its own libraries, and training runs
+# where those of packaging are not installed.
+COMMANDS = {
+    "prepare": "prepare",
+    "train": "train",
+    "compare": "compare",
+    "calibrate": "calibrate",
+    "export": "store",
+    "evaluate": "judge",
+    "card": "store",
+    "archive": "archive",
+    "predict": "judge",
+}
+
+
 class Group(click.Group):
-    """Turns the package's own errors into one clear line and exit status 1."""
+    """Imports commands when needed; turns the package's own errors into one clear line and exit status 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the commands in the order of a model's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None for an unknown name."""
+        if cmd_name in COMMANDS:
+            import_module(f"training.commands_{COMMANDS[cmd_name]}")
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
@@ -34,7 +60,8 @@ class Group(click.Group):
 def main() -> None:
     """Train, measure, export and package the deepfake detector.
 
-    Steps: prepare, train, calibrate, export, evaluate, card, archive; predict judges pictures.
+    Steps: prepare, train, calibrate, export, evaluate, card, archive; compare tabulates runs, predict judges
+    pictures.
     """
     # TorchScript is the contract with TorchServe; its deprecation is known and accepted.
     warnings.filterwarnings("ignore", "`torch.jit", category=FutureWarning)

@@ -1,10 +1,9 @@
-"""The commands on the model store: card, export, archive."""
+"""The commands on the model store: card, export."""
 
 from pathlib import Path
 
 import click
 
-from training.archive import archive as build_archive
 from training.card import write as write_card
 from training.cli import EVALUATION, VAR, console, main, path_option, store_option
 from training.export import export as export_module
@@ -42,16 +41,3 @@ def export(store: Path, images: tuple[Path, ...]) -> None:
     with console.status("Scripting and comparing with eager mode"):
         path, difference = export_module(store, images)
     console.print(f"Wrote {path} (largest difference from eager mode: {difference:.1e})")
-
-
-@main.command()
-@store_option
-def archive(store: Path) -> None:
-    """Pack the exported module and the handler into the archive that TorchServe loads.
-
-    \b
-    Example:
-      python -m training archive
-    """
-    path = build_archive(store)
-    console.print(f"Wrote {path} ({path.stat().st_size / 1e6:.0f} MB)")

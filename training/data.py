@@ -9,11 +9,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from handler.preprocessing import decode, resize
-from training.augment import Pixels, augment
+from training.augment import augment
+from training.degrade import Pixels
 from training.hyperparameters import Augmentation
+from training.self_made import make_fake
 
-FAKE, REAL = 0, 1
-Example = tuple[Tensor, Tensor]  # an image or its activations, and its label
+Example = tuple[Tensor, Tensor, int]  # an image or its activations, its label, and its row
 
 
 class DataError(Exception):
@@ -28,10 +29,16 @@ def read_csv(path: Path, split: str) -> pd.DataFrame:
     if not path.exists():
         raise DataError(f"{path} is missing: `python -m training prepare FOLDER` writes it.")
     frame = pd.read_csv(path, dtype={"path": str, "label": int, "split": str, "source": str})
-    rows = frame[(frame["split"] == split) | frame["split"].str.startswith(f"{split}/")]
+    rows = rows_of(frame, split)
     if rows.empty:
         raise DataError(f"{path} has no rows of split '{split}', only of {sorted(set(frame['split']))}.")
-    return rows.reset_index(drop=True)
+    return rows
+
+
+def rows_of(frame: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Return the rows of a split, and of those below it."""
+    inside = (frame["split"] == split) | frame["split"].str.startswith(f"{split}/")
+    return frame[inside].reset_index(drop=True)
 
 
 def sample(frame: pd.DataFrame, per_source: int | None, seed: int) -> pd.DataFrame:
@@ -42,10 +49,28 @@ def sample(frame: pd.DataFrame, per_source: int | None, seed: int) -> pd.DataFra
     return shuffled.groupby(["label", "source"]).head(per_source).sort_index().reset_index(drop=True)
 
 
+def leave_out(frame: pd.DataFrame, sources: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of other sources than these, and those of these.
+
+    Raises DataError for a source that the frame does not hold, or if a class would be without images.
+    """
+    unknown = set(sources) - set(frame["source"])
+    if unknown:
+        known = ", ".join(sorted(set(frame["source"])))
+        raise DataError(f"There are no images of source {', '.join(sorted(unknown))}, only of {known}.")
+    out = frame["source"].isin(sources)
+    remaining = frame[~out].groupby("split")["label"].nunique()
+    if (remaining.reindex(frame["split"].unique(), fill_value=0) < 2).any() and sources:
+        raise DataError(f"Without {', '.join(sources)} a split has no images of one class.")
+    return frame[~out].reset_index(drop=True), frame[out].reset_index(drop=True)
+
+
 class Images(Dataset[Example]):
     """The images of a frame, in the order of its rows, as uint8 RGB (224, 224, 3) with their labels.
 
-    A view is one drawing of the random augmentation: the same seed and view give the same pixels.
+    A view is one drawing of the random augmentation: the same seed and view give the same pixels. Where the
+    frame has a column `origin`, a row that is not its own origin is a fake made of that row, and both are
+    augmented alike.
     """
 
     def __init__(
@@ -53,17 +78,37 @@ class Images(Dataset[Example]):
     ) -> None:
         self.frame, self.augmentation, self.seed, self.view = frame, augmentation, seed, view
         self.paths = [str(path) for path in frame["path"]]
+        self.origins = [int(row) for row in frame.get("origin", range(len(frame)))]
         self.labels = torch.tensor(frame["label"].to_numpy(), dtype=torch.float32)
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.paths)
 
-    def __getitem__(self, index: int) -> Example:
-        """Return an image and its label."""
-        pixels = self.change(resize(decode(Path(self.paths[index]).read_bytes())), index)
-        return torch.from_numpy(pixels), self.labels[index]
+    def __getitem__(self, row: int) -> Example:
+        """Return an image of this view, its label and its row."""
+        return self.example(row, self.view)
 
-    def change(self, pixels: Pixels, index: int) -> Pixels:
-        """Augment an image as the one at `index` is in this view."""
-        return augment(pixels, self.augmentation, np.random.default_rng([self.seed, self.view, index]))
+    def example(self, row: int, view: int) -> Example:
+        """Return an image of any view, its label and its row."""
+        pixels = resize(decode(Path(self.paths[row]).read_bytes()))
+        origin = self.origins[row]
+        if origin != row:
+            pixels = make_fake(pixels, np.random.default_rng([self.seed, view, row]))
+        return torch.from_numpy(self.change(pixels, origin, view)), self.labels[row], row
+
+    def change(self, pixels: Pixels, row: int, view: int) -> Pixels:
+        """Augment an image as the one of that row is in a view."""
+        return augment(pixels, self.augmentation, np.random.default_rng([self.seed, view, row]))
+
+
+class Views(Dataset[Example]):
+    """Images in all their views: item `view * len(images) + row`."""
+
+    def __init__(self, images: Images) -> None:
+        self.images = images
+
+    def __getitem__(self, item: int) -> Example:
+        """Return an image in the view that the item names, its label and its row."""
+        view, row = divmod(item, len(self.images))
+        return self.images.example(row, view)

@@ -1,4 +1,4 @@
-"""One process or several under torchrun: who am I, on which device, and sums over all."""
+"""One process or several under torchrun: who am I, on which device, and what all of them hold."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,20 @@ class World:
         """Return whether this process writes the files and shows the progress."""
         return self.rank == 0
 
-    def total(self, values: Tensor) -> Tensor:
-        """Return the sum of a tensor over all processes."""
+    def gather(self, values: Tensor) -> Tensor:
+        """Return the rows that all processes hold, one process after the other, on the CPU."""
+        mine = values.cpu()
+        if self.size == 1:
+            return mine
+        parts: list[Tensor] = [mine] * self.size
+        dist.all_gather_object(parts, mine)
+        return torch.cat(parts)
+
+    def align(self, module: nn.Module) -> None:
+        """Give all processes the first one's weights and statistics."""
         if self.size > 1:
-            dist.all_reduce(values)
-        return values
+            for tensor in module.state_dict().values():
+                dist.broadcast(tensor, 0)
 
     def wait(self) -> None:
         """Wait until all processes are here."""
@@ -47,6 +56,9 @@ def join() -> Iterator[World]:
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
+        # Images are all of one size, so it is worth looking for the fastest convolutions.
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
     if size == 1:
         yield World(0, 1, device)
         return

@@ -1,10 +1,13 @@
 """Every number that decides what a training run learns, with the published recipe as defaults."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-Augmentation = Literal["none", "recipe", "robust"]
-Unfreeze = Literal["none", "layer4"]
+Augmentation = Literal["none", "recipe", "robust", "strong"]
+Unfreeze = Literal["none", "layer4", "layer3", "all"]
+Schedule = Literal["plateau", "cosine"]
+Balance = Literal["none", "root", "sources"]
+Choice = Literal["loss", "auc"]
 Precision = Literal["auto", "bf16", "fp32"]
 
 
@@ -12,17 +15,27 @@ Precision = Literal["auto", "bf16", "fp32"]
 class HyperParameters:
     """What a run is made of; two runs with equal values on equal data end with equal weights."""
 
-    unfreeze: Unfreeze = "none"  # what is trained besides the head
+    unfreeze: Unfreeze = "none"  # the first stage that is trained, with all later ones and the head
     epochs: int = 10
     batch_size: int = 64  # of each process
-    learning_rate: float = 1e-4  # of Adam
+    learning_rate: float = 1e-4  # of the head, by Adam
+    layer_decay: float = 1.0  # a stage's learning rate over that of the stage after it
+    weight_decay: float = 0.0  # decoupled (AdamW), of all but biases and normalisation
+    schedule: Schedule = "plateau"
     plateau_factor: float = 0.1  # the learning rate's, once the validation loss stops falling
     plateau_patience: int = 2  # epochs
+    warmup: float = 1.0  # epochs of linear warm-up before the cosine
+    ema: float = 0.0  # decay a step of the averaged weights, which are then what is validated and kept
+    label_smoothing: float = 0.0
     head_widths: tuple[int, ...] = (256, 64)
     dropout: float = 0.3
     augmentation: Augmentation = "recipe"
+    synthetic_fakes: float = 0.0  # share of a batch that is real images paired with fakes made of them
+    balance: Balance = "none"  # how sources of different size are drawn
+    leave_out: tuple[str, ...] = ()  # sources neither trained on nor validated
     per_source: int | None = None  # at most so many training images of each source and class
     views: int = 4  # cached augmentations of an image; epochs take them in turn
+    choose: Choice = "loss"  # the best epoch: lowest validation loss, or highest AUC averaged over sources
     # Of the backbone while training; the head is always fp32. "auto" is bf16 on a GPU and fp32 on a CPU: many
     # CPUs only emulate bf16, and are ten times slower at it.
     precision: Precision = "auto"
@@ -30,13 +43,27 @@ class HyperParameters:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as JSON and checkpoints hold them."""
-        return asdict(self) | {"head_widths": list(self.head_widths)}
+        return asdict(self) | {"head_widths": list(self.head_widths), "leave_out": list(self.leave_out)}
 
     def uses_bf16(self, device: str) -> bool:
         """Return whether the backbone computes in bfloat16 on this type of device."""
         return self.precision == "bf16" or (self.precision == "auto" and device == "cuda")
 
+    @property
+    def cacheable(self) -> bool:
+        """Return whether activations can be cached: of layers that stay frozen, and images seen again."""
+        return self.unfreeze in {"none", "layer4"} and not self.synthetic_fakes
+
+    def continues(self, earlier: "HyperParameters") -> bool:
+        """Return whether a run can go on with these values; more epochs would bend a cosine."""
+        same = self if self.schedule == "cosine" else replace(self, epochs=earlier.epochs)
+        return same == earlier
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "HyperParameters":
-        """Return what `to_dict` was called on."""
-        return cls(**values | {"head_widths": tuple(values["head_widths"])})
+        """Return what `to_dict` was called on; what older files do not name has its default."""
+        known = dict(values)
+        for name in ("head_widths", "leave_out"):
+            if name in known:
+                known[name] = tuple(known[name])
+        return cls(**known)

@@ -1,6 +1,7 @@
 """The pictures of an evaluation: ROC, reliability, and a contact sheet of judged images."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,17 +10,19 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from handler.preprocessing import decode, resize
-from training.data import FAKE
+from training.labels import FAKE
+from training.metrics import error_over_coverage
 
 NAMES = ("fake", "real")
 
 
 def save_plots(scored: pd.DataFrame, folder: Path) -> None:
-    """Write roc.png, reliability.png and contact-sheet.png for rows with path, label, source, probability."""
+    """Write a .png of each figure below for rows with path, label, source, probability."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in (
         ("roc", roc(scored)),
         ("reliability", reliability(scored)),
+        ("abstention", abstention(scored)),
         ("contact-sheet", contact_sheet(scored)),
     ):
         figure.savefig(folder / f"{name}.png", dpi=120)
@@ -51,6 +54,37 @@ def reliability(scored: pd.DataFrame) -> Figure:
     axes.plot(given, observed, marker="o")
     axes.set_xlabel("probability of real")
     axes.set_ylabel("share of real images")
+    return figure
+
+
+def abstention(scored: pd.DataFrame) -> Figure:
+    """Draw the share of wrong verdicts over the share of images judged, for all and for each source."""
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    for name, rows in [("all", scored), *((str(name), rows) for name, rows in scored.groupby("source"))]:
+        _, error = error_over_coverage(rows)
+        axes.plot(np.arange(1, len(error) + 1) / len(error), error, label=name)
+    axes.set_xlabel("share of images judged, the most confident first")
+    axes.set_ylabel("share of wrong verdicts")
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return figure
+
+
+def robustness(splits: dict[str, list[dict[str, Any]]]) -> Figure:
+    """Draw the AUC over the strength of each change of `stress.CHANGES`, a line for each split."""
+    families = list(
+        dict.fromkeys(row["family"] for rows in splits.values() for row in rows if "family" in row)
+    )
+    figure = Figure(figsize=(3.2 * len(families), 3.2), layout="constrained")
+    for axes, family in zip(figure.subplots(1, len(families), sharey=True), families, strict=True):
+        for number, (split, (clean, *rows)) in enumerate(splits.items()):
+            points = [(row["level"], row["roc_auc"]) for row in rows if row["family"] == family]
+            axes.plot(*zip(*points, strict=True), marker="o", color=f"C{number}", label=split)
+            axes.axhline(clean["roc_auc"], color=f"C{number}", linestyle=":")
+        axes.set_xlabel(family)
+    figure.axes[0].set_ylabel("ROC AUC (dotted: unchanged)")
+    figure.axes[0].legend()
     return figure
 
 

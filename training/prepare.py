@@ -12,7 +12,8 @@ from sklearn.cluster import DBSCAN
 from sklearn.model_selection import StratifiedGroupKFold
 
 from handler.preprocessing import BadImage, decode, resize
-from training.data import FAKE, REAL, DataError
+from training.data import DataError
+from training.labels import FAKE, REAL
 
 CLASSES = {"fake": FAKE, "real": REAL}
 SPLITS = {

@@ -8,15 +8,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from training.batches import Batches, Source
 from training.cache import enter
 from training.checkpoint import Row, State
 from training.distributed import World
-from training.hyperparameters import HyperParameters
 from training.model import Cut, Detector
+from training.optimise import Average, follow_cosine, optimizer_of
+from training.scores import Scores
 
 Progress = Callable[[str, int, int], None]
 
@@ -33,6 +33,9 @@ class Tail(nn.Module):
         x = enter(batch, self.cut)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             pooled = self.detector.advance(x, self.cut, "pooled")
+            if self.detector.flip:
+                mirrored = self.detector.advance(x.flip(3), self.cut, "pooled")
+                pooled = torch.cat([pooled, mirrored], dim=1)
         # The head is small and its batch normalisation sensitive: full precision costs nothing there.
         return self.detector.logit(pooled.float())
 
@@ -53,13 +56,13 @@ def fit(
     one that was never interrupted. `report` is called after each epoch.
 
     Raises DataError if the folder holds a run that would be overwritten, or none to resume, or one of other
-    hyper-parameters (more epochs are allowed).
+    hyper-parameters (more epochs are allowed where the rate follows the validation loss).
     """
     hp, world = source.hyperparameters, source.world
     detector.to(world.device).to(memory_format=torch.channels_last)
-    optimizer = Adam(trainable(detector, hp), lr=hp.learning_rate)
+    optimizer = optimizer_of(detector, hp)
     scheduler = ReduceLROnPlateau(optimizer, factor=hp.plateau_factor, patience=hp.plateau_patience)
-    state = State(hp, detector, optimizer, scheduler)
+    state = State(hp, detector, optimizer, scheduler, Average(detector, hp.ema) if hp.ema else None)
     if resume:
         state.resume(folder)
     else:
@@ -69,17 +72,20 @@ def fit(
     tail: nn.Module = Tail(detector, source.cut, bf16)
     if world.size > 1:
         tail = DistributedDataParallel(tail)
+    judge = Tail(state.judged, source.cut, bf16) if state.average else tail
     for epoch in range(len(state.history), hp.epochs):
         batches = source.training(detector, epoch)
         began = time.monotonic()
         torch.manual_seed(hp.seed + 1_000 * epoch + world.rank)
+        train = train_epoch(tail, batches, state, epoch, partial(progress, f"train, epoch {epoch + 1}"))
         row: Row = {"epoch": epoch + 1, "learning_rate": optimizer.param_groups[0]["lr"]}
-        for name, part, step in (("train", batches, optimizer), ("val", validation, None)):
-            loss, accuracy = run_epoch(
-                tail, part, world, step, partial(progress, f"{name}, epoch {epoch + 1}")
-            )
-            row |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
-        scheduler.step(row["val_loss"])
+        row |= train.gathered(world).figures(source.train, "train")
+        if state.average:
+            world.align(state.average.detector)
+        validated = validate(judge, validation, world, partial(progress, f"val, epoch {epoch + 1}"))
+        row |= validated.gathered(world).figures(source.validation, "val", ranking=True)
+        if hp.schedule == "plateau":
+            scheduler.step(row["val_loss"])
         state.history.append(row | {"seconds": round(time.monotonic() - began, 2)})
         if world.leads:
             state.save(folder)
@@ -88,36 +94,39 @@ def fit(
     return state.history
 
 
-def run_epoch(
-    tail: nn.Module,
-    batches: Batches,
-    world: World,
-    optimizer: Optimizer | None,
-    progress: Callable[[int, int], None],
-) -> tuple[float, float]:
-    """Go through the batches once, training if there is an optimizer; return mean loss and accuracy."""
-    tail.train(optimizer is not None)
-    sums = torch.zeros(3, dtype=torch.float64, device=world.device)  # loss, correct, images
-    with torch.set_grad_enabled(optimizer is not None):
-        for step, (batch, label) in enumerate(batches, start=1):
-            target = label.to(world.device, torch.float32)
-            logit = tail(batch.to(world.device, non_blocking=True))
-            # Sigmoid and cross-entropy in one: the same value, without the overflow.
-            loss = nn.functional.binary_cross_entropy_with_logits(logit, target)
-            if optimizer is not None:
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-            correct = ((logit.detach() >= 0) == (target == 1)).sum()
-            count = torch.tensor(len(target), device=world.device)
-            sums += torch.stack([loss.detach().double() * count, correct.double(), count.double()])
-            progress(step, len(batches))
-    loss_sum, correct_sum, images = world.total(sums).tolist()
-    return loss_sum / images, correct_sum / images
+def train_epoch(
+    tail: nn.Module, batches: Batches, state: State, epoch: int, progress: Callable[[int, int], None]
+) -> Scores:
+    """Go through the batches once and take a step on each; return what was scored on the way."""
+    hp, optimizer = state.hyperparameters, state.optimizer
+    device = next(state.detector.parameters()).device
+    scores = Scores()
+    tail.train()
+    for step, (batch, label, row) in enumerate(batches, start=1):
+        if hp.schedule == "cosine":
+            follow_cosine(optimizer, hp, epoch + (step - 0.5) / len(batches))
+        target = label.to(device, non_blocking=True)
+        logit = tail(batch.to(device, non_blocking=True))
+        smooth = target * (1 - hp.label_smoothing) + hp.label_smoothing / 2
+        # Sigmoid and cross-entropy in one: the same value, without the overflow.
+        loss = nn.functional.binary_cross_entropy_with_logits(logit, smooth)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if state.average:
+            state.average.update()
+        scores.add(row, target, logit)
+        progress(step, len(batches))
+    return scores
 
 
-def trainable(detector: Detector, hp: HyperParameters) -> list[nn.Parameter]:
-    """Freeze what the run does not train, and return the parameters that it does."""
-    detector.requires_grad_(False)
-    parts = [detector.head] + ([detector.layer4] if hp.unfreeze == "layer4" else [])
-    return [parameter.requires_grad_(True) for part in parts for parameter in part.parameters()]
+@torch.no_grad()
+def validate(tail: nn.Module, batches: Batches, world: World, progress: Callable[[int, int], None]) -> Scores:
+    """Go through the batches once; return what was scored."""
+    tail.eval()
+    scores = Scores()
+    for step, (batch, label, row) in enumerate(batches, start=1):
+        logit = tail(batch.to(world.device, non_blocking=True))
+        scores.add(row, label.to(world.device, non_blocking=True), logit)
+        progress(step, len(batches))
+    return scores

@@ -10,9 +10,9 @@ import torch
 from click.testing import CliRunner, Result
 from torchvision.models import resnet50
 
-from tests.support import ROOT
-from training.__main__ import main
+from tests.support import CHINA, ROOT
 from training.checkpoint import restore
+from training.cli import main
 from training.store import save_model
 
 BATCH = 6
@@ -27,6 +27,14 @@ def draw(path: Path, label: int, seed: int, size: int = 96) -> None:
         image[::4] = 255 - image[::4]
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), image)
+
+
+def photograph(path: Path) -> Path:
+    """Write a crop of a photograph without people, of 224 by 224 pixels."""
+    image = cv2.imread(str(CHINA))
+    assert image is not None
+    assert cv2.imwrite(str(path), image[100:324, 200:424])
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Training: it learns, it goes on where it stopped, and the cache changes the time and nothing else."""
 
+import json
 import os
 import subprocess
 import sys
@@ -62,6 +63,35 @@ def test_last_stage_is_trained_only_when_asked(
     assert torch.equal(unfrozen["stem.layer3.0.conv1.weight"], before["layer3.0.conv1.weight"])
 
 
+BETTER = (
+    *("--unfreeze", "all", "--schedule", "cosine", "--warmup", 0.5, "--layer-decay", 0.5, "--ema", 0.9),
+    *("--weight-decay", 0.01, "--label-smoothing", 0.05, "--augmentation", "strong", "--choose", "auc"),
+    *("--synthetic-fakes", 0.67, "--balance", "sources"),
+)
+
+
+def test_better_recipe_resumes_where_it_was_interrupted(
+    csv: Path, backbone: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = [train_arguments(csv, backbone, cache, tmp_path / name, 2, *BETTER) for name in ("a", "b")]
+    succeed(*arguments[0])
+    with monkeypatch.context() as patched:
+        # As when the machine stops: the first epoch is saved, nothing after it happens.
+        patched.setattr("training.commands_train.write_history", lambda *_: sys.exit(7))
+        assert invoke(*arguments[1]).exit_code == 7
+    assert "other hyper-parameters" in refusal(invoke(*arguments[1], "--resume", "--epochs", 3))
+    succeed(*arguments[1], "--resume")
+    pd.testing.assert_frame_equal(history(tmp_path / "a"), history(tmp_path / "b"), check_exact=True)
+    pairs = zip(weights(tmp_path / "a").values(), weights(tmp_path / "b").values(), strict=True)
+    assert all(torch.equal(whole, resumed) for whole, resumed in pairs)
+    assert {"train_accuracy_self-made", "val_auc", "val_auc_sources"} <= set(history(tmp_path / "a").columns)
+    run = read(tmp_path / "a/last.ckpt")
+    before = torch.load(backbone, weights_only=True)
+    for stage in ("conv1", "layer1.0.conv1", "layer3.0.conv1"):
+        assert not torch.equal(run["weights"][f"stem.{stage}.weight"], before[f"{stage}.weight"])
+    assert torch.equal(run["weights"]["stem.bn1.running_mean"], before["bn1.running_mean"])
+
+
 def test_two_processes_train_one_model(csv: Path, backbone: Path, cache: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "training", *map(str, train_arguments(csv, backbone, cache, tmp_path, 2))]
@@ -77,6 +107,38 @@ def test_two_processes_train_one_model(csv: Path, backbone: Path, cache: Path, t
     )
     optimizer = read(tmp_path / "last.ckpt")["optimizer"]["state"][0]
     assert optimizer["step"] == 2 * (24 // 2 // BATCH)
+
+
+def test_a_run_without_a_source_is_judged_on_it_and_compared(
+    csv: Path, backbone: Path, cache: Path, run: Path, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(csv)
+    number = frame["path"].map(lambda path: int(Path(path).stem))
+    frame["source"] = [
+        "new" if odd and fake else "old" for odd, fake in zip(number % 2, frame["label"] == 0, strict=True)
+    ]
+    frame.to_csv(tmp_path / "sources.csv", index=False)
+    without = tmp_path / "without"
+    arguments = train_arguments(tmp_path / "sources.csv", backbone, cache, without, 2)
+    assert "left out: new" in succeed(*arguments, "--leave-out", "new").output
+    left_out = json.loads((without / "run.json").read_text())["left_out"]["new"]
+    # Every second fake of train and val.
+    assert left_out["images"] == 9
+    assert left_out["roc_auc"] > 0.8
+    header, _, first, second = succeed("compare", run, without).output.splitlines()
+    assert "mean over sources" in header
+    assert "the first" in first
+    assert "epochs 2, leave_out new" in second
+    assert f"new: {left_out['roc_auc']:.3f}" in second
+    assert "holds no finished run" in refusal(invoke("compare", tmp_path))
+
+
+def test_training_needs_no_library_of_other_steps() -> None:
+    absent = "sys.modules.update(imagehash=None, model_archiver=None)"
+    code = f"import sys; {absent}; from training.cli import main; main(['train', '--help'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--leave-out" in done.stdout
 
 
 def refusal(result: Result) -> str:
