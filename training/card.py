@@ -10,6 +10,9 @@ import pandas as pd
 from training.metrics import table
 from training.store import NAME, StoreError, read_card, write_card
 
+Splits = dict[str, dict[str, Any]]
+ACCEPTABLE = 0.8  # an accuracy below it, on one class of a source, is a known failure
+NOT_MEASURED = "Not measured: `python -m training evaluate --stress 200` does."
 TEMPLATE = Path(__file__).parent / "model_card.md"
 
 
@@ -23,7 +26,7 @@ def write(store: Path, evaluation: Path, csv: Path) -> Path:
     measured = json.loads(evaluation.read_text())
     if measured["model"] != str(store / f"{NAME}.pt"):
         raise StoreError(f"{evaluation} is of {measured['model']}, not of {store}/{NAME}.pt.")
-    card = read_card(store) | {"metrics": measured["splits"]}
+    card = read_card(store) | {"metrics": measured["splits"], "stress": measured.get("stress")}
     write_card(card, store)
     path = store / "MODEL_CARD.md"
     path.write_text(render(card, pd.read_csv(csv)))
@@ -64,12 +67,80 @@ def render(card: dict[str, Any], data: pd.DataFrame) -> str:
             for level in card["certainty"]
         ),
         metrics="\n\n".join(f"### {split}\n\n{_table(each)}" for split, each in card["metrics"].items()),
+        failures=_failures(card["metrics"]),
+        abstention=_abstention(card["metrics"]),
+        robustness=_robustness(card["stress"]),
+        non_faces=_non_faces(card["stress"]),
     )
+
+
+def _failures(metrics: Splits) -> str:
+    found = [
+        f"- `{split}`, source `{source}`: {1 - accuracy:.0%} of {values['images'][kind]} {kind} images are"
+        f" called {'fake' if kind == 'real' else 'real'}."
+        for split, measured in metrics.items()
+        for source, values in measured["sources"].items()
+        for kind in ("real", "fake")
+        if (accuracy := values[f"accuracy_{kind}"]) is not None and accuracy < ACCEPTABLE
+    ]
+    return "\n".join(found) or f"No source above has an accuracy below {ACCEPTABLE:.0%} on a class."
+
+
+def _abstention(metrics: Splits) -> str:
+    splits = list(metrics)
+    header = ["share of images judged", *(f"{split}: error (confidence from)" for split in splits)]
+    rows = [
+        [
+            f"{levels[0]['coverage']:.0%}",
+            *(f"{level['error']:.1%} ({level['confidence_from']:.2f})" for level in levels),
+        ]
+        for levels in zip(*(metrics[split]["abstention"] for split in splits), strict=True)
+    ]
+    return _headed(header, rows)
+
+
+def _robustness(stress: dict[str, Any] | None) -> str:
+    if stress is None:
+        return NOT_MEASURED
+    splits: dict[str, list[dict[str, Any]]] = stress["robustness"]
+    rows = [
+        [each[0]["change"], *(_loss(row) for row in each), _number(each[0].get("bar"), ".2f")]
+        for each in zip(*splits.values(), strict=True)
+    ]
+    return _headed(["change", *(f"{split}: AUC (loss)" for split in splits), "largest loss wanted"], rows)
+
+
+def _loss(row: dict[str, Any]) -> str:
+    loss = row.get("loss")
+    return _number(row["roc_auc"], ".3f") + ("" if loss is None else f" ({loss:+.3f})")
+
+
+def _non_faces(stress: dict[str, Any] | None) -> str:
+    if stress is None:
+        return NOT_MEASURED
+    rows = [
+        [
+            row["kind"],
+            row["images"],
+            f"{row['called_real']:.0%}",
+            f"{row['least_probability_real']:.2f} to {row['largest_probability_real']:.2f}",
+        ]
+        for row in stress["non_faces"]
+    ]
+    return _headed(["picture", "images", "called real", "probability of real"], rows)
+
+
+def _number(value: float | None, kind: str) -> str:
+    return "n/a" if value is None else format(value, kind)
+
+
+def _headed(header: list[str], rows: list[list[Any]]) -> str:
+    return _rows([header, ["---"] * len(header), *rows])
 
 
 def _table(metrics: dict[str, Any]) -> str:
     header, *rows = table(metrics)
-    return _rows([header, ["---"] * len(header), *rows])
+    return _headed(header, rows)
 
 
 def _rows(rows: Any) -> str:

@@ -10,13 +10,15 @@ from rich.table import Table
 
 from training import scoring
 from training.cli import EVALUATION, Steps, console, csv_option, main, path_option, store_option
-from training.data import read_csv
+from training.data import read_csv, sample
 from training.metrics import Metrics
 from training.metrics import evaluate as measure_sources
 from training.metrics import table as cells
+from training.plots import robustness as plot_robustness
 from training.plots import save_plots
 from training.predict import predict as judge_files
 from training.store import STORE
+from training.stress import Row, non_faces, robustness
 
 
 @main.command()
@@ -25,7 +27,12 @@ from training.store import STORE
 @click.option("--split", "splits", multiple=True, default=["val", "test"], show_default=True)
 @path_option("--out", EVALUATION, "Folder of the results.")
 @click.option("--workers", default=1, show_default=True, help="Processes that read images.")
-def evaluate(model: Path, csv: Path, splits: tuple[str, ...], out: Path, workers: int) -> None:
+@click.option(
+    "--stress", default=0, help="Also degrade so many images of each source and class, and judge non-faces."
+)
+def evaluate(
+    *, model: Path, csv: Path, splits: tuple[str, ...], out: Path, workers: int, stress: int
+) -> None:
     """Measure a model on splits of the CSV: an exported module, an archive, or a run's checkpoint.
 
     Writes metrics.json, and for each split the probabilities and the plots. They show images of the data
@@ -34,12 +41,14 @@ def evaluate(model: Path, csv: Path, splits: tuple[str, ...], out: Path, workers
     \b
     Examples:
       python -m training evaluate
+      python -m training evaluate --stress 200
       python -m training evaluate model_store/deepfake.mar --split test/dfdc
       python -m training evaluate var/training/run/best.ckpt --out var/training/evaluation-baseline
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     judge = scoring.load_judge(model, device)
     results: dict[str, Metrics] = {}
+    degraded: dict[str, list[Row]] = {}
     for part in splits:
         for split, rows in read_csv(csv, part).groupby("split"):
             with Steps() as steps:
@@ -49,7 +58,13 @@ def evaluate(model: Path, csv: Path, splits: tuple[str, ...], out: Path, workers
             save_plots(scored, out / str(split))
             scored.to_csv(out / str(split) / "probabilities.csv", index=False)
             console.print(_table(str(split), results[str(split)]))
+            if stress:
+                with Steps() as steps:
+                    degraded[str(split)] = robustness(judge, sample(rows, stress, 0), device, workers, steps)
     summary = {"model": str(model), "sha256": scoring.file_hash(model), "splits": results}
+    if stress:
+        plot_robustness(degraded).savefig(out / "robustness.png", dpi=120)
+        summary |= {"stress": {"robustness": degraded, "non_faces": non_faces(judge, device)}}
     (out / "metrics.json").write_text(json.dumps(summary, indent=2) + "\n")
     console.print(f"Wrote {out}/metrics.json, and the plots of each split beside it")
 

@@ -11,11 +11,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from handler.preprocessing import normalise
 from training.checkpoint import restore
-from training.data import Images
+from training.data import Example, Images
 from training.store import NAME, StoreError
 
 Judge = Callable[[Tensor], Tensor]
@@ -39,7 +39,6 @@ def load_judge(path: Path, device: torch.device) -> Judge:
     return judge
 
 
-@torch.inference_mode()
 def probabilities(
     judge: Judge,
     frame: pd.DataFrame,
@@ -48,10 +47,23 @@ def probabilities(
     workers: int = 1,
 ) -> NDArray[np.float64]:
     """Return the probability of real (N,) of each of the frame's images."""
+    return score(judge, Images(frame), device, progress, workers)
+
+
+@torch.inference_mode()
+def score(
+    judge: Judge,
+    images: Dataset[Example],
+    device: torch.device,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    workers: int = 1,
+) -> NDArray[np.float64]:
+    """Return the probability of real (N,) of each of a data set's images, uint8 RGB."""
     found: list[float] = []
-    for batch, _ in DataLoader(Images(frame), batch_size=16, num_workers=workers):
+    batch_size = 256 if device.type == "cuda" else 16
+    for batch, _, _ in DataLoader(images, batch_size, num_workers=workers):
         found += judge(normalise(batch.to(device))).double().tolist()
-        progress(len(found), len(frame))
+        progress(len(found), len(images))  # type: ignore[arg-type]  # all data sets here have a length
     return np.array(found)
 
 

@@ -9,12 +9,15 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.training.conftest import invoke, succeed
+from tests.training.conftest import invoke, photograph, succeed
 from training.calibrate import certainty_levels, platt
 from training.checkpoint import restore
 from training.data import DataError
-from training.metrics import calibration_error, evaluate
+from training.drawings import drawings
+from training.intervals import intervals
+from training.metrics import calibration_error, evaluate, source_aucs
 from training.store import load
+from training.stress import CHANGES, Changed
 
 
 def test_figures_of_a_known_case() -> None:
@@ -42,6 +45,64 @@ def test_calibration_error_is_the_gap_between_given_and_observed() -> None:
     label = np.array([1, 0, 0, 0, 1, 1])
     probability = np.array([0.75, 0.75, 0.75, 0.75, 1.0, 1.0])
     assert calibration_error(label, probability) == pytest.approx(4 / 6 * 0.5)
+
+
+def test_intervals_hold_the_figure_and_narrow_with_more_images() -> None:
+    rng = np.random.default_rng(3)
+    widths = []
+    for size in (200, 3200):
+        label = rng.integers(0, 2, size)
+        probability = np.clip(rng.normal(0.4 + 0.2 * label, 0.15), 0, 1).round(2)
+        scored = pd.DataFrame({"label": label, "source": "web", "probability": probability})
+        found = evaluate(scored)["overall"]
+        for name in ("accuracy", "roc_auc"):
+            low, high = found["intervals"][name]
+            assert low < found[name] < high
+        widths.append(np.ptp(found["intervals"]["roc_auc"]))
+        assert evaluate(scored)["overall"]["intervals"] == found["intervals"]
+    assert widths[0] / widths[1] == pytest.approx(4, rel=0.35)
+
+
+def test_intervals_of_one_class_and_of_perfect_answers() -> None:
+    label = np.array([1] * 30)
+    assert set(intervals(label, np.full(30, 0.9))) == {"accuracy"}
+    both = intervals(np.array([0, 1] * 30), np.array([0.1, 0.8] * 30))
+    assert both == {"accuracy": (1.0, 1.0), "roc_auc": (1.0, 1.0)}
+    assert intervals(np.array([0, 1] * 30), np.full(60, 0.5))["roc_auc"] == (0.5, 0.5)
+
+
+def test_interval_covers_the_true_auc_nineteen_times_in_twenty() -> None:
+    rng = np.random.default_rng(4)
+    label = np.repeat([0, 1], 60)
+    # Normal scores one standard deviation apart: the AUC is the normal distribution function of 1 / sqrt(2).
+    truth, hits = 0.7602, 0
+    for _ in range(60):
+        low, high = intervals(label, rng.normal(label, 1.0))["roc_auc"]
+        hits += low <= truth <= high
+    assert 52 <= hits <= 60
+
+
+def test_abstaining_from_the_least_certain_leaves_fewer_errors() -> None:
+    scored = pd.DataFrame({"label": [0, 0, 1, 1], "source": "web", "probability": [0.05, 0.6, 0.9, 0.55]})
+    rows = {row["coverage"]: row for row in evaluate(scored)["abstention"]}
+    assert rows[1.0]["error"] == 0.25
+    assert rows[1.0]["confidence_from"] == 0.55
+    assert rows[0.5]["error"] == 0
+    assert rows[0.5]["confidence_from"] == 0.9
+    assert rows[0.75]["error"] == pytest.approx(1 / 3, abs=1e-4)
+
+
+def test_a_source_of_one_class_is_ranked_against_the_other_class() -> None:
+    scored = pd.DataFrame(
+        {
+            "label": [0, 1, 0, 1, 1],
+            "source": ["video", "video", "gan", "portrait", "portrait"],
+            "probability": [0.2, 0.7, 0.5, 0.4, 0.8],
+        }
+    )
+    overall, each = source_aucs(scored)
+    assert overall == pytest.approx(5 / 6)
+    assert each == pytest.approx({"video": 1.0, "gan": 2 / 3, "portrait": 3 / 4})
 
 
 def test_platt_scaling_finds_the_scale_that_made_the_labels() -> None:
@@ -91,6 +152,11 @@ def test_calibrate_puts_the_checkpoint_into_the_store(
     assert detector.scale.item() == pytest.approx(card["calibration"]["scale"])
     assert card["training"]["history"] == saved["history"]
     assert [level["name"] for level in card["certainty"]] == ["low"]
+    assert not detector.flip
+    succeed("calibrate", *arguments, "--flip", "--workers", 0)
+    detector, flipped = load(tmp_path)
+    assert detector.flip
+    assert flipped["calibration"]["scale"] != card["calibration"]["scale"]
 
 
 def test_evaluation_of_a_checkpoint_a_module_and_an_archive(
@@ -104,12 +170,62 @@ def test_evaluation_of_a_checkpoint_a_module_and_an_archive(
         ).output
         assert "test/drawn" in output
         found[model.suffix] = json.loads((out / "metrics.json").read_text())["splits"]["test/drawn"]
-        for plot in ("roc", "reliability", "contact-sheet"):
+        for plot in ("roc", "reliability", "abstention", "contact-sheet"):
             assert (out / "test/drawn" / f"{plot}.png").stat().st_size > 1000
     assert found[".pt"] == found[".mar"]
     assert found[".ckpt"]["overall"]["roc_auc"] == pytest.approx(found[".pt"]["overall"]["roc_auc"], abs=0.07)
     assert found[".pt"]["overall"]["accuracy"] > 0.8
     assert found[".pt"]["overall"]["images"] == {"real": 4, "fake": 4}
+
+
+def test_stress_measures_lost_detail_and_pictures_without_a_face(
+    csv: Path, store: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "evaluation"
+    mine = shutil.copytree(store, tmp_path / "store")
+    arguments = ["--csv", csv, "--split", "test", "--out", out, "--workers", 0]
+    succeed("evaluate", mine / "deepfake.pt", *arguments, "--stress", 2)
+    measured = json.loads((out / "metrics.json").read_text())
+    clean, *changed = measured["stress"]["robustness"]["test/drawn"]
+    assert clean["change"] == "unchanged"
+    assert len(changed) == 12
+    assert all(row["loss"] == pytest.approx(clean["roc_auc"] - row["roc_auc"]) for row in changed)
+    assert {row["change"]: row["bar"] for row in changed if row["bar"]} == {
+        "JPEG quality 50": 0.05,
+        "resolution 0.5": 0.05,
+        "blur sigma 2": 0.08,
+        "noise sigma 5": 0.08,
+    }
+    assert (out / "robustness.png").stat().st_size > 1000
+    kinds = {row["kind"]: row for row in measured["stress"]["non_faces"]}
+    assert {"blank", "shapes", "text", "noise"} < set(kinds)
+    assert all(row["images"] == 8 and 0 <= row["called_real"] <= 1 for row in kinds.values())
+    succeed("card", "--store", mine, "--csv", csv, "--evaluation", out)
+    text = (mine / "MODEL_CARD.md").read_text()
+    assert f"| blur sigma 2 | {changed[7]['roc_auc']:.3f} ({changed[7]['loss']:+.3f}) | 0.08 |" in text
+    assert f"| blank | 8 | {kinds['blank']['called_real']:.0%} |" in text
+    low, high = measured["splits"]["test/drawn"]["overall"]["intervals"]["roc_auc"]
+    assert f"({low:.3f} to {high:.3f})" in text
+
+
+def test_drawings_are_pictures_of_their_own() -> None:
+    made = [picture for pictures in drawings().values() for picture in pictures]
+    assert len({picture.tobytes() for picture in made}) == len(made) == 48
+    assert all(picture.shape == (256, 256, 3) for picture in made)
+
+
+def test_a_changed_image_lost_what_its_change_takes(tmp_path: Path) -> None:
+    path = photograph(tmp_path / "photograph.png")
+    frame = pd.DataFrame({"path": [str(path)], "label": [1], "source": ["web"]})
+    plain = Changed(frame, None)[0][0].numpy().astype(int)
+    differences: dict[str, list[float]] = {}
+    for change in CHANGES:
+        pixels = Changed(frame, change)[0][0].numpy()
+        assert pixels.shape == (224, 224, 3)
+        differences.setdefault(change.family, []).append(float(np.abs(pixels - plain).mean()))
+    for family, values in differences.items():
+        assert values == sorted(values), family
+        assert values[0] > 0.3, family
 
 
 def test_card_holds_the_measured_figures(csv: Path, store: Path, tmp_path: Path) -> None:
