@@ -10,7 +10,8 @@ export PORT
 
 STORE := model_store
 ARCHIVE_INPUTS := $(STORE)/deepfake.safetensors $(STORE)/model.json $(STORE)/model-config.yaml \
-	$(wildcard handler/*.py) training/archive.py training/export.py training/model.py training/store.py
+	$(wildcard $(STORE)/precisions.json handler/*.py) \
+	$(addprefix training/,archive.py export.py model.py precisions.py quantize.py store.py)
 
 .NOTPARALLEL:
 
@@ -48,8 +49,14 @@ train: .venv/run.stamp  ## Train on the pictures below DATA=folder, and put the 
 	$(BIN)/python -m training prepare "$(DATA)"
 	$(BIN)/python -m training train
 	$(BIN)/python -m training calibrate
+	$(BIN)/python -m training quantize
+	$(BIN)/python -m training export
+	$(BIN)/python -m training gate
 
 mar: $(STORE)/deepfake.mar  ## Build the archive that TorchServe loads
+
+bench: .venv/bench.stamp $(STORE)/deepfake.mar  ## Measure serving beside its peers, in about 12 minutes; needs wrk
+	@$(BIN)/python -m benchmarks.serving
 
 setup: .venv/run.stamp  ## Install what `make run` needs
 
@@ -57,7 +64,7 @@ secrets:  ## Make the secrets that docker compose needs, where there are none ye
 	@$(PYTHON) deploy/make_secrets.py
 
 clean:  ## Remove what was built: environment, archive, caches; var/ stays
-	rm -rf .venv $(STORE)/deepfake.mar $(STORE)/deepfake.pt .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv $(STORE)/deepfake.mar $(STORE)/deepfake.pt $(STORE)/deepfake.int8.pt .mypy_cache .ruff_cache .pytest_cache
 
 $(STORE)/deepfake.mar: $(ARCHIVE_INPUTS) | .venv/run.stamp
 	@$(BIN)/python -m training export
@@ -69,6 +76,7 @@ preflight:
 # One stamp for each set of packages, remade when the pins change.
 .venv/run.stamp: groups := --group train --group portal --group run
 .venv/dev.stamp: groups := --group dev
+.venv/bench.stamp: groups := --group bench
 .venv/%.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) deploy/preflight.py setup
 	@echo "Installing packages into .venv: this takes some minutes the first time."
@@ -77,4 +85,4 @@ preflight:
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt $(groups)
 	@touch $@
 
-.PHONY: help run test lint format catalogues train mar setup secrets clean preflight
+.PHONY: help run test lint format catalogues train mar bench setup secrets clean preflight

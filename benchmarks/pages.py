@@ -66,7 +66,7 @@ def portal(settings: Settings) -> Iterator[str]:
         port = chosen.getsockname()[1]
     options = ["--bind", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket"]
     environment = {name.upper(): str(value) for name, value in vars(settings).items()}
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", *options, "portal:create_app()"],
         cwd=ROOT,
         env=os.environ | environment,
@@ -141,10 +141,10 @@ def main() -> None:
                 torchserve_key_file=Path(folder, "key_file.json"),
                 api_rate_limit="1000000 per minute",
             )
-            print(f"Filling {name}", flush=True)  # noqa: T201
+            print(f"Filling {name}", flush=True)
             subjects, wanted = prepare(settings)
             with portal(settings) as address:
-                print(f"Measuring {name}", flush=True)  # noqa: T201
+                print(f"Measuring {name}", flush=True)
                 found[name] = measure(address, subjects, [each for each in wanted if match in each.path])
     sys.exit(write(found, None if match else ROOT / "benchmarks/PAGES.md"))
 

@@ -45,7 +45,7 @@ def private_server() -> Iterator[Path]:
     ]
 
     def run(*command: str | Path) -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **who)  # noqa: S603
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **who)
 
     try:
         run(*initialise)

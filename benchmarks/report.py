@@ -89,11 +89,11 @@ def write(found: Found, path: Path | None) -> int:
         lines += ["", f"## {title}", "", *_table(found, wanted)]
     text = "\n".join(lines) + "\n"
     if path is None:
-        print(text)  # noqa: T201
+        print(text)
     else:
         path.write_text(text)
     for each in over:
-        print(f"Above a limit: {each}", file=sys.stderr)  # noqa: T201
+        print(f"Above a limit: {each}", file=sys.stderr)
     return 1 if over else 0
 
 

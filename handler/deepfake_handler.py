@@ -2,8 +2,7 @@
 
 import json
 import logging
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from handler.answers import Answer, count, failing
 from handler.grad_cam import grad_cam
+from handler.precision import TYPES, carried, choose, load
 from handler.preprocessing import IMAGE_SIZE, BadImage, decode, normalise, resize
 from handler.verdict import verdict
 
@@ -22,13 +22,17 @@ logger = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
 Image = NDArray[np.uint8]
+# Feature map and gradient of the head; a probability of real, and what explains it if that was asked for.
+Evidence = tuple[torch.Tensor, torch.Tensor]
+Judged = tuple[float, Evidence | None]
 
 
 class DeepfakeHandler:
     """Judges images; a bad image is answered by itself, and its neighbours in the batch as usual.
 
-    `model-config.yaml` may set, under `handler:`, `threads` (of one worker; by default the cores shared
-    evenly among `maxWorkers`).
+    `model-config.yaml` may set, under `handler:`, `precision` (auto, or one of those in
+    handler/precision.py) and `threads` (of one worker; by default the cores shared evenly among
+    `maxWorkers`).
     """
 
     def initialize(self, context: Any) -> None:
@@ -48,9 +52,17 @@ class DeepfakeHandler:
         self.name = str(context.model_name)
         self.version = str(context.manifest["model"]["modelVersion"])
         self.card: dict[str, Any] = json.loads((archive / "model.json").read_text())
-        self.module = _load(archive / context.manifest["model"]["serializedFile"], self.device)
+
+        files = carried(archive)
+        self.choice = choose(str(settings.get("precision", "auto")), files, self.device)
+        file = files.get(self.choice.precision, context.manifest["model"]["serializedFile"])
+        self.module = load(archive / file, self.choice.precision, self.device)
         self._warm_up(int(properties.get("batch_size") or 1))
-        logger.info("%s %s is ready on %s, %d threads", self.name, self.version, self.device, self.threads)
+        logger.info(
+            "%s %s is ready on %s with %d threads, in %s (%s)",
+            *(self.name, self.version, self.device, self.threads),
+            *(self.choice.precision, self.choice.reason),
+        )
 
     def handle(self, data: Sequence[Row], context: Any) -> list[Answer]:
         """Answer every row of a batch: a verdict, an explanation, a description, or its own error.
@@ -70,17 +82,8 @@ class DeepfakeHandler:
             with failing(answers, [index]):
                 images[index] = future.result()
 
-        explained = [i for i in images if context.get_request_header(i, "explain") == "True"]
-        predicted = [i for i in images if i not in explained]
-        with failing(answers, predicted):
-            for index, probability in zip(
-                predicted, self._predict([images[i] for i in predicted]), strict=True
-            ):
-                with failing(answers, [index]):
-                    answers[index] = self._verdict(probability)
-        for index in explained:
-            with failing(answers, [index]):
-                answers[index] = self._explain(images[index])
+        explained = {i for i in images if context.get_request_header(i, "explain") == "True"}
+        self._answer(images, explained, answers)
 
         for index, answer in answers.items():
             status = HTTPStatus(answer.get("code", 200))
@@ -96,48 +99,59 @@ class DeepfakeHandler:
             "model_version": self.version,
             "device": str(self.device),
             "threads": self.threads,
+            "precision": self.choice.precision,
+            "precision_reason": self.choice.reason,
             **self.card,
         }
 
     def _warm_up(self, batch_size: int) -> None:
-        # The profiling executor specialises on the first two calls of every shape; a user must not wait
-        # for that.
+        # The profiling executor specialises on the first two calls, and every size of batch prepares its own
+        # kernels; a user must not wait for that.
         blank = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
-        for size in range(1, batch_size + 1):
-            for _ in range(2):
-                self._predict([blank] * size)
-        for _ in range(2):
-            self._explain(blank)
+        for size in (1, *range(1, batch_size + 1)):
+            images = dict.fromkeys(range(size), blank)
+            self._judge(images, explained=set())
+            self._judge(images, explained={0})
 
-    def _batch(self, images: Sequence[Image]) -> torch.Tensor:
-        # Pixels travel as bytes: a quarter of what normalised floats would take.
-        return normalise(torch.from_numpy(np.stack(images)).to(self.device))
+    def _answer(self, images: Mapping[int, Image], explained: Set[int], answers: dict[int, Answer]) -> None:
+        """Add the answers to images in one pass, or where it fails in one for each, so that few fail."""
+        try:
+            judged = self._judge(images, explained)
+        except Exception:
+            logger.warning("A pass over %d images failed: each is tried by itself", len(images))
+            judged = {}
+            for index, image in images.items():
+                with failing(answers, [index]):
+                    judged |= self._judge({index: image}, explained)
+        for index, (probability, evidence) in judged.items():
+            with failing(answers, [index]):
+                answer = verdict(probability, self.card["certainty"], self.name, self.version)
+                if evidence and index in explained:
+                    answer["heatmap"] = _heatmap(answer["label"], *evidence)
+                answers[index] = answer
 
-    def _predict(self, images: Sequence[Image]) -> list[float]:
+    def _judge(self, images: Mapping[int, Image], explained: Set[int]) -> dict[int, Judged]:
+        """Send images through the network at once, with what explains them if any is to be explained."""
         if not images:
-            return []
-        with torch.inference_mode():
-            probabilities: list[float] = self.module(self._batch(images)).tolist()
-        return probabilities
+            return {}
+        # Pixels travel as bytes: a quarter of what normalised floats would take.
+        pixels = torch.from_numpy(np.stack(list(images.values()))).to(self.device)
+        batch = normalise(pixels).to(TYPES[self.choice.precision])
+        found: list[Judged]
+        if explained.isdisjoint(images):
+            with torch.inference_mode():
+                found = [(probability, None) for probability in self.module(batch).tolist()]
+        else:
+            probabilities, feature_maps, gradients = self.module.explain(batch)
+            evidence = zip(feature_maps, gradients, strict=True)
+            found = list(zip(probabilities.tolist(), evidence, strict=True))
+        return dict(zip(images, found, strict=True))
 
-    def _explain(self, image: Image) -> Answer:
-        probability, feature_map, gradient = self.module.explain(self._batch([image]))
-        answer = self._verdict(probability.item())
-        # The gradient points towards "real"; for an image called fake, the evidence lies the other way.
-        towards_label = gradient[0] if answer["label"] == "real" else -gradient[0]
-        return answer | {"heatmap": {"method": "grad-cam", "grid": grad_cam(feature_map[0], towards_label)}}
 
-    def _verdict(self, probability: float) -> Answer:
-        return verdict(probability, self.card["certainty"], self.name, self.version)
-
-
-def _load(path: Path, device: torch.device) -> torch.jit.ScriptModule:
-    with warnings.catch_warnings():
-        # TorchScript is the contract with TorchServe; its deprecation is known and accepted.
-        warnings.filterwarnings("ignore", "`torch.jit", category=FutureWarning)
-        module = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
-        frozen: torch.jit.ScriptModule = torch.jit.freeze(module.eval(), preserved_attrs=["explain"])
-    return frozen
+def _heatmap(label: str, feature_map: torch.Tensor, gradient: torch.Tensor) -> Answer:
+    # The gradient points towards "real"; for an image called fake, the evidence lies the other way.
+    towards_label = gradient if label == "real" else -gradient
+    return {"method": "grad-cam", "grid": grad_cam(feature_map, towards_label)}
 
 
 def _read(row: Row) -> Image:

@@ -1,6 +1,7 @@
 """What holds for the project as a whole: who imports whom, and that files which name each other agree."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -49,11 +50,11 @@ def test_imports_point_one_way(package: str) -> None:
     assert {path: names for path, names in wrong.items() if names} == {}
 
 
-def test_training_takes_only_preprocessing_and_verdict_from_the_handler() -> None:
+def test_training_takes_only_what_it_shares_with_serving_from_the_handler() -> None:
     taken = set()
     for path in sources("training"):
         taken |= set(re.findall(r"^from (handler\.\w+) import", path.read_text(), flags=re.MULTILINE))
-    assert taken <= {"handler.preprocessing", "handler.verdict"}
+    assert taken <= {"handler.preprocessing", "handler.verdict", "handler.precision"}
 
 
 def test_handler_needs_nothing_but_what_serving_installs() -> None:
@@ -92,6 +93,12 @@ def test_no_data_or_foreign_weights_are_committed() -> None:
     assert weights in ([], ["model_store/deepfake.safetensors"])
     pictures = [str(name) for name in names if name.suffix in {".jpg", ".jpeg", ".webp", ".mp4"}]
     assert [name for name in pictures if not name.startswith("docs/")] == []
+
+
+def test_lower_precisions_were_measured_with_the_stored_weights() -> None:
+    store = ROOT / "model_store"
+    known, card = (json.loads((store / name).read_text()) for name in ("precisions.json", "model.json"))
+    assert known["weights_sha256"] == card["weights_sha256"], "run `quantize`, `export` and `gate` again"
 
 
 def test_every_setting_is_in_the_example_and_the_example_has_no_others() -> None:

@@ -1,5 +1,6 @@
 """From the export to the archive that TorchServe loads: module, handler, description, configuration."""
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -8,14 +9,19 @@ from model_archiver import ModelArchiver
 from model_archiver.model_archiver_config import ModelArchiverConfig
 
 import handler
+from handler.precision import CARRIED
+from training.precisions import MODULES, passed
 from training.store import NAME, StoreError, read_card
 
 ENTRY = "deepfake_handler.py"
 
 
 def archive(store: Path) -> Path:
-    """Write the model archive and return its path; the version is that of model.json."""
-    module = store / f"{NAME}.pt"
+    """Write the model archive and return its path; the version is that of model.json.
+
+    Besides float32, it carries the precisions that passed the comparison and whose module was exported.
+    """
+    module = store / MODULES["fp32"]
     if not module.exists():
         raise StoreError(f"{module} is missing: run `python -m training export` first.")
     version = read_card(store)["version"]
@@ -25,6 +31,10 @@ def archive(store: Path) -> Path:
         extra = Path(folder) / "extra"
         shutil.copytree(package, extra / "handler", ignore=shutil.ignore_patterns("__pycache__", ENTRY))
         shutil.copy(store / "model.json", extra)
+        others = {name: MODULES[name] for name in passed(store) if (store / MODULES[name]).exists()}
+        (extra / CARRIED).write_text(json.dumps(others))
+        for file in set(others.values()) - {module.name}:
+            shutil.copy(store / file, extra)
         config = ModelArchiverConfig(
             model_name=NAME,
             version=version,

@@ -27,8 +27,10 @@ COMMANDS = {
     "train": "train",
     "compare": "compare",
     "calibrate": "calibrate",
+    "quantize": "precision",
     "export": "store",
     "evaluate": "judge",
+    "gate": "precision",
     "card": "store",
     "archive": "archive",
     "predict": "judge",
@@ -60,8 +62,8 @@ class Group(click.Group):
 def main() -> None:
     """Train, measure, export and package the deepfake detector.
 
-    Steps: prepare, train, calibrate, export, evaluate, card, archive; compare tabulates runs, predict judges
-    pictures.
+    Steps: prepare, train, calibrate, quantize, export, evaluate, gate, card, archive; compare tabulates runs,
+    predict judges pictures.
     """
     # TorchScript is the contract with TorchServe; its deprecation is known and accepted.
     warnings.filterwarnings("ignore", "`torch.jit", category=FutureWarning)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from training.archive import archive as build_archive
 from training.cli import console, main, store_option
+from training.precisions import passed
 
 
 @main.command()
@@ -16,4 +17,5 @@ def archive(store: Path) -> None:
       python -m training archive
     """
     path = build_archive(store)
-    console.print(f"Wrote {path} ({path.stat().st_size / 1e6:.0f} MB)")
+    precisions = ", ".join(["fp32", *passed(store)])
+    console.print(f"Wrote {path} ({path.stat().st_size / 1e6:.0f} MB; {precisions})")

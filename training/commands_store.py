@@ -7,6 +7,7 @@ import click
 from training.card import write as write_card
 from training.cli import EVALUATION, VAR, console, main, path_option, store_option
 from training.export import export as export_module
+from training.export import export_int8
 
 
 @main.command()
@@ -40,4 +41,8 @@ def export(store: Path, images: tuple[Path, ...]) -> None:
     """
     with console.status("Scripting and comparing with eager mode"):
         path, difference = export_module(store, images)
+        int8 = export_int8(store)
     console.print(f"Wrote {path} (largest difference from eager mode: {difference:.1e})")
+    console.print(
+        f"Wrote {int8}" if int8 else "No int8: `python -m training quantize` has not seen these weights"
+    )

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from handler.preprocessing import decode, normalise, resize
 from training.model import Detector
-from training.store import NAME, load
+from training.precisions import MODULES, read_ranges
+from training.quantize import quantized
+from training.store import load
 
 TOLERANCE = 1e-5
 
@@ -34,9 +36,23 @@ def export(store: Path, images: Sequence[Path] = ()) -> tuple[Path, float]:
     data.seek(0)
     loaded = torch.jit.load(data)  # type: ignore[no-untyped-call]
     difference = parity(detector, loaded, inputs)
-    path = store / f"{NAME}.pt"
+    path = store / MODULES["fp32"]
     path.write_bytes(data.getvalue())
     return path, difference
+
+
+def export_int8(store: Path) -> Path | None:
+    """Write the 8-bit TorchScript module and return its path, or None if its ranges were not measured.
+
+    What it costs in quality, `python -m training gate` says.
+    """
+    path = store / MODULES["int8"]
+    path.unlink(missing_ok=True)
+    ranges = read_ranges(store)
+    if ranges is None:
+        return None
+    torch.jit.save(torch.jit.script(quantized(load(store)[0], ranges)), path)
+    return path
 
 
 def parity(detector: Detector, module: torch.jit.ScriptModule, inputs: Tensor) -> float:

@@ -58,9 +58,10 @@ class Detector(nn.Module):
 
         With `flip` that of the mirrored images, mirrored back, follows in as many channels more.
         """
-        found: Tensor = self.layer4(self.stem(x))
+        found: Tensor = self.layer4(self.stem(x)).float()
         if self.flip:
-            found = torch.cat([found, self.layer4(self.stem(x.flip([3]))).flip([3])], dim=1)
+            mirrored = self.layer4(self.stem(x.flip([3]))).float()
+            found = torch.cat([found, mirrored.flip([3])], dim=1)
         return found
 
     def logit(self, pooled: Tensor) -> Tensor:
@@ -76,7 +77,10 @@ class Detector(nn.Module):
         return self.scale * logit + self.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the calibrated probability of real (N,) for images float32 (N, 3, 224, 224)."""
+        """Return the calibrated probability of real (N,) for images (N, 3, 224, 224).
+
+        The images have the type of the backbone's weights, which serving may lower; the head's is float32.
+        """
         pooled = self.maps(x).mean((2, 3))
         return torch.sigmoid(self.calibrated(self.logit(pooled)))
 

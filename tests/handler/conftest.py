@@ -29,7 +29,7 @@ CARD = {
 class Brightness(nn.Module):
     """Calls bright images real: the probability is the logistic of their mean, which a test can compute.
 
-    Explaining a pure red image fails, in order to show what becomes of its neighbours.
+    Explaining a batch with a pure red image fails, in order to show what becomes of its neighbours.
     """
 
     def features(self, x: Tensor) -> Tensor:
@@ -43,7 +43,8 @@ class Brightness(nn.Module):
     @torch.jit.export
     def explain(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return probability, feature map and the gradient of the logit."""
-        if bool((x[0, 0].mean() > 2) & (x[0, 1].mean() < -2)):
+        channels = x.mean(dim=(2, 3))
+        if bool(((channels[:, 0] > 2) & (channels[:, 1] < -2)).any()):
             raise ValueError("red")
         maps = self.features(x)
         return self.forward(x), maps, torch.full((x.shape[0], 3), 4 / 3)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from handler.precision import PrecisionError
 from tests.handler.conftest import CARD, Worker
 from tests.support import CHINA, FLOWER
 
@@ -77,6 +78,15 @@ def test_answer_does_not_depend_on_the_batch(worker: Worker) -> None:
         assert one["probability_real"] == pytest.approx(other["probability_real"], abs=1e-5)
 
 
+def test_explanation_does_not_depend_on_the_batch(worker: Worker) -> None:
+    images = [{"body": path.read_bytes()} for path in (CHINA, FLOWER)] + [{"body": BLACK}]
+    together = worker.handle(images, [EXPLAIN] * 3)
+    alone = [worker.handle([image], [EXPLAIN])[0] for image in images]
+    for (_, one), (_, other) in zip(together, alone, strict=True):
+        assert one["probability_real"] == pytest.approx(other["probability_real"], abs=1e-5)
+        assert np.array(one["heatmap"]["grid"]) == pytest.approx(np.array(other["heatmap"]["grid"]), abs=1e-3)
+
+
 def test_verdicts_explanations_and_descriptions_share_a_batch(worker: Worker) -> None:
     rows = [{"body": WHITE}, {"body": WHITE}, {}, {"body": b"no image"}, {"body": BLACK}]
     answers = worker.handle(rows, [{}, EXPLAIN, DESCRIBE, EXPLAIN, {"explain": "False"}])
@@ -107,12 +117,14 @@ def test_heatmap_shows_the_part_that_speaks_for_the_label(worker: Worker) -> Non
 def test_unexpected_failure_fails_one_row_and_is_logged(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rows = [{"body": RED}, {"body": WHITE}, {"body": WHITE}]
+    rows = [{"body": WHITE}, {"body": RED}, {"body": BLACK}, {"body": WHITE}]
     with caplog.at_level(logging.ERROR):
-        answers = worker.handle(rows, [EXPLAIN, EXPLAIN, {}])
-    assert [status for status, _ in answers] == [500, 200, 200]
-    assert answers[0][1]["type"] == "InternalError"
-    assert "red" not in answers[0][1]["message"]
+        answers = worker.handle(rows, [EXPLAIN, EXPLAIN, EXPLAIN, {}])
+    assert [status for status, _ in answers] == [200, 500, 200, 200]
+    assert [answer.get("label") for _, answer in answers] == ["real", None, "fake", "real"]
+    assert ["heatmap" in answer for _, answer in answers] == [True, False, True, False]
+    assert answers[1][1]["type"] == "InternalError"
+    assert "red" not in answers[1][1]["message"]
     assert "red" in caplog.text
 
 
@@ -141,3 +153,14 @@ def test_threads_are_shared_among_the_workers(archive: Path) -> None:
     assert Worker(archive, handler={"threads": 3}).handler.threads == 3
     Worker(archive, handler={"threads": cores})
     assert Worker(archive, maxWorkers=cores).handler.threads == 1
+
+
+def test_description_says_in_which_precision_the_model_runs_and_why(worker: Worker) -> None:
+    [(_, described)] = worker.handle([{}], [DESCRIBE])
+    assert described["precision"] == "fp32"
+    assert "not int8: " in described["precision_reason"]
+
+
+def test_precision_that_cannot_be_served_stops_the_worker(archive: Path) -> None:
+    with pytest.raises(PrecisionError, match=r"passed the comparison|processor"):
+        Worker(archive, handler={"precision": "int8"})

@@ -1,0 +1,215 @@
+"""The measurements as tables, ratios and a plot."""
+
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import psutil
+import torch
+
+from benchmarks.serving.load import Load
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What one process reaches without HTTP: milliseconds for a single image, and images per second.
+
+    Those with all threads in one pass over a batch, and with a pass of one thread on every core.
+    """
+
+    precision: str
+    pixels: str
+    one_pass: float
+    pass_a_core: float
+    single_ms: float
+
+    @property
+    def rate(self) -> float:
+        """Return images per second at best."""
+        return max(self.one_pass, self.pass_a_core)
+
+
+@dataclass(frozen=True)
+class Started:
+    """Seconds until a system said that it was ready, and milliseconds of its very first answer."""
+
+    seconds: float
+    first_ms: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that one run measured, and the command that it was."""
+
+    command: str
+    seconds: float
+    loads: list[Load]
+    started: Mapping[str, Started]
+    limits: list[Limit]
+    systems: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One of the aims, and what was measured: at least `aim`, or at most where `lower_is_better`."""
+
+    what: str
+    aim: float
+    value: float
+    lower_is_better: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Tell whether the measured value meets the aim."""
+        return self.value <= self.aim if self.lower_is_better else self.value >= self.aim
+
+
+def write(path: Path, run: Run) -> None:
+    """Write the report, and the plot that it shows beside it."""
+    plot = path.with_name("serving.png")
+    _plot(plot, run)
+    sections = [
+        "# Serving, measured",
+        f"Written by `{run.command}`: {run.seconds:g} seconds of load from wrk in every cell, one system at "
+        "a time on the same cores. Every system first gave the answer of float32 in eager mode, to the "
+        "tolerance of its precision, for every image that it was then sent.",
+        f"**Machine**: {machine()}.",
+        "## Ratios",
+        _table(
+            ["what", "aim", "measured", ""],
+            (
+                (
+                    ratio.what,
+                    f"{'at most' if ratio.lower_is_better else 'at least'} {ratio.aim:g}",
+                    f"{ratio.value:.2f}",
+                    "reached" if ratio.reached else "**not reached**",
+                )
+                for ratio in ratios(run)
+            ),
+        ),
+        "The aims were set for a processor with VNNI, where an int8 pass takes a quarter of float32's time. "
+        "[docs/serving.md](../docs/serving.md) says where the time goes.",
+        f"![Throughput and latency by the number of clients]({plot.name})",
+        *(_sized(run, pixels) for pixels in dict.fromkeys(load.pixels for load in run.loads)),
+        "`failed` counts answers other than 2xx and connections that broke. CPU is that of the server's "
+        "processes for each request; memory is the sum of their peaks, shared pages counted in each; wrk is "
+        "the share of a core that the load generator took; others is the share of all cores that went to "
+        "processes outside the measurement, which should be next to nothing.",
+        "## The limit: one process, no HTTP",
+        _table(
+            ["precision", "image", "images/s in one pass", "with a pass a core", "one image, ms"],
+            (
+                (
+                    *(each.precision, each.pixels),
+                    *(f"{each.one_pass:.1f}", f"{each.pass_a_core:.1f}", f"{each.single_ms:.0f}"),
+                )
+                for each in run.limits
+            ),
+        ),
+        "## The start",
+        _table(
+            ["system", "ready after s", "first answer, ms"],
+            ((name, f"{each.seconds:.1f}", f"{each.first_ms:.0f}") for name, each in run.started.items()),
+        ),
+        "## How each was set up",
+        "\n".join(f"- **{name}**: {how}." for name, how in run.systems.items()),
+    ]
+    path.write_text("\n\n".join(sections) + "\n")
+
+
+def ratios(run: Run) -> list[Ratio]:
+    """Return those ratios of the aims whose measurements the run holds, for the fastest precision of ours."""
+    cells = {(load.system, load.pixels, load.clients): load for load in run.loads}
+    ours = [load for load in run.loads if load.system.startswith("Unmask") and load.clients == 16]
+    if not ours:
+        return []
+    name = max(ours, key=lambda load: load.rate).system
+    precision = name.removeprefix("Unmask ")
+    found = []
+    for pixels, aim in (("256", 5.5), ("1024", 5.0)):
+        load, other = cells.get((name, pixels, 16)), cells.get(("TorchServe stock", pixels, 16))
+        if load and other:
+            what = f"images/s at 16 clients, {pixels}-pixel JPEG: {name} to TorchServe stock"
+            found.append(Ratio(what, aim, load.rate / other.rate))
+    load, peer = cells.get((name, "256", 16)), cells.get((f"LitServe {precision}", "256", 16))
+    if load and peer:
+        found.append(Ratio(f"the same, 256: {name} to LitServe {precision}", 1.0, load.rate / peer.rate))
+    limits = {(each.precision, each.pixels): each for each in run.limits}
+    limit, single = limits.get((precision, "256")), cells.get((name, "256", 1))
+    if load and limit:
+        found.append(Ratio(f"the same, 256: {name} to the limit", 0.92, load.rate / limit.rate))
+    if single and limit:
+        what = "p50 at 1 client to one image in one process"
+        found.append(Ratio(what, 1.8, single.p50 / limit.single_ms, lower_is_better=True))
+    if single:
+        found.append(Ratio("p99 to p50 at 1 client", 2.0, single.p99 / single.p50, lower_is_better=True))
+    return found
+
+
+def machine() -> str:
+    """Describe this machine, as far as it decides how fast it serves."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    features = torch.cpu.get_capabilities()
+    known = [
+        name for name in ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_int8") if features.get(name)
+    ]
+    memory = psutil.virtual_memory().total / 2**30
+    cores = len(os.sched_getaffinity(0))
+    versions = f"Python {platform.python_version()}, PyTorch {torch.__version__}"
+    return f"{cores} cores ({names[0]}; {', '.join(known)}), {memory:.0f} GiB of memory, {versions}"
+
+
+def _sized(run: Run, pixels: str) -> str:
+    header = ["system", "clients", "requests/s", "p50 ms", "p95 ms", "p99 ms"]
+    header += ["failed", "CPU ms", "memory MB", "wrk", "others"]
+    rows = (
+        (
+            load.system,
+            load.clients,
+            f"{load.rate:.1f}",
+            *(f"{value:.0f}" for value in (load.p50, load.p95, load.p99)),
+            load.failed,
+            f"{load.cpu:.0f}",
+            f"{load.memory:.0f}",
+            f"{load.generator:.0%}",
+            f"{load.others:.0%}",
+        )
+        for load in run.loads
+        if load.pixels == pixels
+    )
+    title = pixels if pixels.endswith("MP") else f"{pixels}-pixel JPEG"
+    return f"## {title}\n\n{_table(header, rows)}"
+
+
+def _table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+
+
+def _plot(path: Path, run: Run) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for system in dict.fromkeys(load.system for load in run.loads):
+        loads = [load for load in run.loads if load.system == system and load.pixels == run.loads[0].pixels]
+        clients = [load.clients for load in loads]
+        axes[0].plot(clients, [load.rate for load in loads], marker="o", label=system)
+        axes[1].plot(clients, [load.p99 for load in loads], marker="o", label=system)
+    for axis, title in zip(axes, ("requests per second", "99th percentile of latency, ms"), strict=True):
+        axis.set_xscale("log", base=2)
+        axis.set_xlabel(f"clients, {run.loads[0].pixels}-pixel JPEG")
+        axis.set_title(title)
+        axis.grid(alpha=0.3)
+        axis.set_ylim(bottom=0)
+    axes[1].set_yscale("log")
+    axes[0].legend(fontsize="small")
+    figure.savefig(path, dpi=100)
+    plt.close(figure)

@@ -1,0 +1,57 @@
+"""What the model store knows of lower precisions: activation ranges, and what each costs in quality."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from training.quantize import Ranges
+from training.store import NAME, read_card
+
+FILE = "precisions.json"
+Comparison = dict[str, Any]
+# The module that serves in each precision: bf16 and fp16 are float32's, whose weights are rounded on loading.
+MODULES = {
+    "fp32": f"{NAME}.pt",
+    "int8": f"{NAME}.int8.pt",
+    "bf16": f"{NAME}.pt",
+    "fp16": f"{NAME}.pt",
+}
+
+
+def write_ranges(store: Path, ranges: Ranges, images: int) -> Path:
+    """Store the ranges found on that many images, and forget what was measured with earlier ones."""
+    about = {"weights_sha256": read_card(store)["weights_sha256"], "calibration_images": images}
+    return _write(store, about | {"compared": {}, "activations": ranges})
+
+
+def write_comparison(store: Path, precision: str, comparison: Comparison) -> Path:
+    """Store what a precision was measured to cost."""
+    known = _read(store) or {"weights_sha256": read_card(store)["weights_sha256"], "compared": {}}
+    return _write(store, known | {"compared": known["compared"] | {precision: comparison}})
+
+
+def read_ranges(store: Path) -> Ranges | None:
+    """Return the ranges of the stored weights' activations, or None where there are none."""
+    ranges = (_read(store) or {}).get("activations")
+    return ranges and {name: (float(scale), int(zero_point)) for name, (scale, zero_point) in ranges.items()}
+
+
+def passed(store: Path) -> list[str]:
+    """Return the precisions in which the stored weights were compared with float32, and passed."""
+    compared = (_read(store) or {}).get("compared", {})
+    return [precision for precision, comparison in compared.items() if comparison["passed"]]
+
+
+def _read(store: Path) -> dict[str, Any] | None:
+    path = store / FILE
+    if not path.exists():
+        return None
+    known: dict[str, Any] = json.loads(path.read_text())
+    # Ranges and figures of other weights say nothing about these.
+    return known if known["weights_sha256"] == read_card(store)["weights_sha256"] else None
+
+
+def _write(store: Path, known: dict[str, Any]) -> Path:
+    path = store / FILE
+    path.write_text(json.dumps(known, indent=1) + "\n")
+    return path
