@@ -230,8 +230,7 @@ def test_pictures_are_remade_and_carry_nothing_of_the_file(client: FlaskClient, 
 
 def test_the_heatmap_is_transparent_where_nothing_counted(client: FlaskClient, ada: int) -> None:
     upload(client)
-    picture = Image.open(io.BytesIO(client.get("/detections/1/heatmap").data))
-    assert picture.mode == "RGBA"
+    picture = Image.open(io.BytesIO(client.get("/detections/1/heatmap").data)).convert("RGBA")
     right, bottom = picture.width - 1, picture.height - 1
     assert picture.getpixel((0, 0))[3] == 0  # type: ignore[index]
     assert picture.getpixel((0, bottom))[3] > picture.getpixel((right, bottom))[3]  # type: ignore[index,operator]
