@@ -96,6 +96,7 @@ def _values(rule: Rule, who: str, subjects: Subjects) -> list[dict[str, Any]]:
         "kind": KINDS.get(rule.endpoint, ()),
         "filename": ["unmask.css"],
         "name": ["swagger-ui.css"],
+        "code": ["en"],
     }
     values: list[dict[str, Any]] = [{}]
     for argument in rule.arguments:

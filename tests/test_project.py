@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "handler": {"handler"},
     "training": {"training", "handler"},
     "portal": {"portal"},
-    "benchmarks": {"benchmarks", "portal"},
+    "benchmarks": {"benchmarks", "portal", "handler", "training"},
 }
 MUST_NOT_IMPORT = {"portal": {"torch", "torchvision", "cv2", "ts"}, "training": {"flask"}}
 HANDLER_IMPORTS = {"numpy", "cv2", "torch", "handler", *sys.stdlib_module_names}

@@ -28,7 +28,7 @@ def quantized_store(store: Path, csv: Path, tmp_path_factory: pytest.TempPathFac
         shutil.copy(store / name, folder)
     succeed("quantize", "--store", folder, "--csv", csv, "--images", 16)
     succeed("export", "--store", folder)
-    succeed("compare", "--store", folder, "--csv", csv, "--precision", "int8")
+    succeed("gate", "--store", folder, "--csv", csv, "--precision", "int8")
     return folder
 
 
