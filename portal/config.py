@@ -86,8 +86,6 @@ class Settings:
             text = _value(entry.name.upper(), environ)
             if text:
                 given[entry.name] = _parse(entry.name.upper(), text, entry.type)
-        if port := environ.get("PORT"):
-            given.setdefault("portal_url", f"http://localhost:{port}")
         return cls(**given)
 
     @property

@@ -49,12 +49,6 @@ def test_a_wrong_setting_is_named(environment: dict[str, str], message: str) -> 
         Settings.from_environment(environment)
 
 
-def test_the_address_follows_the_port_unless_it_is_given() -> None:
-    assert Settings.from_environment({"PORT": "9000"}).portal_url == "http://localhost:9000"
-    given = {"PORT": "9000", "PORTAL_URL": "https://unmask.example"}
-    assert Settings.from_environment(given).portal_url == "https://unmask.example"
-
-
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_postgresql_is_reached_through_the_installed_driver(scheme: str) -> None:
     url = Settings(database_url=f"{scheme}://someone:secret@database/unmask").sqlalchemy_url()

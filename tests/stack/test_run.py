@@ -37,7 +37,6 @@ class Clone:
         self.port, inference, management, metrics, grpc, grpc_management = free_ports(6)
         self.settings = {
             "PORT": str(self.port),
-            "PORTAL_URL": f"http://localhost:{self.port}",
             "TS_INFERENCE_ADDRESS": f"http://127.0.0.1:{inference}",
             "TS_MANAGEMENT_ADDRESS": f"http://127.0.0.1:{management}",
             "TS_METRICS_ADDRESS": f"http://127.0.0.1:{metrics}",
