@@ -8,7 +8,6 @@ benchmarks.filling puts there. Every address that the portal answers to GET is a
 import argparse
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from sqlalchemy import text
 
 from benchmarks import postgresql
 from benchmarks.filling import PASSWORD, Subjects, fill
+from benchmarks.machine import free_ports
 from benchmarks.report import DOWNLOAD_REPETITIONS, REPETITIONS, WARM_UP, Measured, is_download, write
 from benchmarks.visits import Visit, visits
 from portal import create_app
@@ -61,9 +61,7 @@ def prepare(settings: Settings) -> tuple[Subjects, list[Visit]]:
 @contextmanager
 def portal(settings: Settings) -> Iterator[str]:
     """Run gunicorn inside the block; gives its address."""
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = chosen.getsockname()[1]
+    [port] = free_ports(1)
     options = ["--bind", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket"]
     environment = {name.upper(): str(value) for name, value in vars(settings).items()}
     process = subprocess.Popen(

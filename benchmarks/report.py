@@ -1,7 +1,6 @@
 """The measurements as a table, and whether they keep the limits."""
 
 import os
-import platform
 import re
 import statistics
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks import filling
+from benchmarks.machine import processor
 from benchmarks.visits import Visit
 
 REPETITIONS, WARM_UP = 30, 3
@@ -105,7 +105,7 @@ def is_download(visit: Visit) -> bool:
 def _head(found: Found) -> list[str]:
     counts = {name: f"{value:,}" for name, value in vars(filling).items() if isinstance(value, int)}
     how = HOW.format(
-        processor=f"{_processor()} ({os.cpu_count()} cores)",
+        processor=f"{processor()} ({os.cpu_count()} cores)",
         databases=" and ".join(found),
         repetitions=REPETITIONS,
         warm_up=WARM_UP,
@@ -113,13 +113,6 @@ def _head(found: Found) -> list[str]:
         **counts,
     )
     return ["# How long pages take", "", how]
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def _is_over(visit: Visit, each: Measured) -> bool:

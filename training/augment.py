@@ -1,12 +1,9 @@
 """Random changes to training images, between resize and normalise, the same for both classes."""
 
-import io
 from collections.abc import Callable
 
 import cv2
-import numpy as np
 from numpy.random import Generator
-from PIL import Image
 
 from training import degrade
 from training.colour import recolour
@@ -85,9 +82,7 @@ def _jpeg(image: Pixels, rng: Generator) -> Pixels:
     if rng.random() < 0.5:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         return cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[return-value]
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
-    return np.array(Image.open(buffer))
+    return degrade.pillow(image, "JPEG", quality=quality)
 
 
 def _compress(image: Pixels, rng: Generator) -> Pixels:

@@ -10,6 +10,7 @@ import matplotlib
 import psutil
 import torch
 
+from benchmarks.machine import processor
 from benchmarks.serving.load import Load
 
 matplotlib.use("Agg")
@@ -154,11 +155,6 @@ def ratios(run: Run) -> list[Ratio]:
 
 def machine() -> str:
     """Describe this machine, as far as it decides how fast it serves."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
     features = torch.cpu.get_capabilities()
     known = [
         name for name in ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_int8") if features.get(name)
@@ -166,7 +162,7 @@ def machine() -> str:
     memory = psutil.virtual_memory().total / 2**30
     cores = len(os.sched_getaffinity(0))
     versions = f"Python {platform.python_version()}, PyTorch {torch.__version__}"
-    return f"{cores} cores ({names[0]}; {', '.join(known)}), {memory:.0f} GiB of memory, {versions}"
+    return f"{cores} cores ({processor()}; {', '.join(known)}), {memory:.0f} GiB of memory, {versions}"
 
 
 def _sized(run: Run, pixels: str) -> str:

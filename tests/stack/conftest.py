@@ -24,7 +24,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -35,6 +34,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.machine import free_ports
 from tests.support import ROOT
 
 START_SECONDS = 180.0
@@ -176,15 +176,6 @@ def launch(model_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
             return server
 
         yield start
-
-
-def free_ports(number: int) -> list[int]:
-    """Return ports of this machine that nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def die_with_parent() -> None:

@@ -15,8 +15,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from benchmarks.machine import free_ports
 from tests.stack.browser import launch_browser
-from tests.stack.conftest import Serving, die_with_parent, free_ports
+from tests.stack.conftest import Serving, die_with_parent
 from tests.support import CHINA, FLOWER, ROOT
 
 PASSWORD = "correct horse battery"

@@ -13,7 +13,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.stack.conftest import die_with_parent, free_ports
+from benchmarks.machine import free_ports
+from tests.stack.conftest import die_with_parent
 from tests.support import ROOT
 
 SECONDS = 240
