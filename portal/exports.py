@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select
+from sqlalchemy.orm import defer, lazyload
 
 from portal.extensions import db
 from portal.languages import english
@@ -23,21 +24,21 @@ COLUMNS = (
 
 def rows(query: Select[Any]) -> Iterator[dict[str, Any]]:
     """Return what is exported of each detection that a query selects, a batch at a time."""
+    # Neither is exported, and both cost more than the rest of the row.
+    query = query.options(defer(Detection.heatmap), lazyload(Detection.image)).order_by(Detection.id)
     last = 0
-    while True:
-        batch = db.session.scalars(query.where(Detection.id > last).order_by(Detection.id).limit(BATCH)).all()
-        if not batch:
-            return
-        for detection in batch:
-            values = {name: getattr(detection, name, None) for name in COLUMNS}
-            with english():
-                values["verdict"] = str(wording(detection).title)
-            yield {
-                key: value.isoformat() if isinstance(value, datetime) else value
-                for key, value in values.items()
-            }
+    while batch := db.session.scalars(query.where(Detection.id > last).limit(BATCH)).all():
+        with english():
+            lines = [_line(detection) for detection in batch]
         last = batch[-1].id
         db.session.expunge_all()
+        yield from lines
+
+
+def _line(detection: Detection) -> dict[str, Any]:
+    values = {name: getattr(detection, name, None) for name in COLUMNS}
+    values["verdict"] = str(wording(detection).title)
+    return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in values.items()}
 
 
 def as_csv(lines: Iterable[dict[str, Any]]) -> Iterator[str]:
