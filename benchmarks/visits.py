@@ -33,8 +33,6 @@ QUERIES = {
     "admin.reviews": ("status=accepted", "status=rejected", "status=rejected&page=30"),
     "admin.usage_figures": ("days=7", "days=90"),
 }
-# What only sends the browser on.
-NO_PAGES = {"pages.choose_language"}
 # For parts of an address that mean different things on different pages.
 KINDS = {
     "history.export": ("csv", "json"),
@@ -61,7 +59,7 @@ def visits(app: Flask, subjects: Subjects) -> list[Visit]:
     found = []
     with app.test_request_context():
         for rule in app.url_map.iter_rules():
-            if "GET" not in (rule.methods or ()) or rule.endpoint in NO_PAGES:
+            if "GET" not in (rule.methods or ()):
                 continue
             for who in _askers(rule.endpoint):
                 for values in _values(rule, who, subjects):
@@ -98,6 +96,7 @@ def _values(rule: Rule, who: str, subjects: Subjects) -> list[dict[str, Any]]:
         "kind": KINDS.get(rule.endpoint, ()),
         "filename": ["unmask.css"],
         "name": ["swagger-ui.css"],
+        "code": ["en"],
     }
     values: list[dict[str, Any]] = [{}]
     for argument in rule.arguments:
