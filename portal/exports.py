@@ -18,7 +18,7 @@ from portal.presentation import wording
 BATCH = 500
 COLUMNS = (
     *("id", "filename", "verdict", "status", "label", "probability_real", "confidence", "certainty"),
-    *("model", "model_version", "created_at", "judged_at", "sha256", "source_url", "note"),
+    *("model", "model_version", "created_at", "judged_at", "sha256", "source_url", "note", "faces"),
 )
 
 

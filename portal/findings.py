@@ -152,6 +152,20 @@ CAUTIONS = {
             "and the model knows none. Find the image itself."
         ),
     ),
+    "no_face": Caution(
+        _("No face was found"),
+        _(
+            "The model has learned from pictures of faces only. Of a picture without one, or with one too "
+            "small to see, its verdict says nothing."
+        ),
+    ),
+    "faces": Caution(
+        _("More than one face was found"),
+        _(
+            "The model has learned from pictures of one face, and judges this one as a whole. Cut out the "
+            "face that matters, and upload that."
+        ),
+    ),
 }
 
 
@@ -171,9 +185,12 @@ def findings(evidence: dict[str, Any] | None) -> list[Finding]:
     return sorted(found, key=lambda each: ("strong", "weak", "none").index(each.weight))
 
 
-def cautions(evidence: dict[str, Any] | None) -> list[Caution]:
-    """Say why a verdict on this file deserves less trust than usual."""
-    return [CAUTIONS[name] for name in evidence["warnings"]] if evidence else []
+def cautions(evidence: dict[str, Any] | None, faces: int | None) -> list[Caution]:
+    """Say why a verdict on this file, with so many faces if they were counted, deserves less trust."""
+    names = list(evidence["warnings"]) if evidence else []
+    if faces is not None and faces != 1:
+        names.insert(0, "faces" if faces else "no_face")
+    return [CAUTIONS[name] for name in names]
 
 
 def _credentials(found: dict[str, Any] | None) -> Finding:

@@ -182,6 +182,8 @@ class Detection(Base):
     confidence: Mapped[float | None]
     certainty: Mapped[str | None] = mapped_column(String(16))
     heatmap: Mapped[list[list[float]] | None]
+    # None for verdicts of archives that did not count them.
+    faces: Mapped[int | None]
     model: Mapped[str | None] = mapped_column(String(64))
     model_version: Mapped[str | None] = mapped_column(String(32))
     judged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

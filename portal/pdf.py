@@ -40,7 +40,7 @@ def report(
     _verdict(page, detection, observed_error)
     _pictures(page, detection)
     _facts(page, detection)
-    for caution in cautions(evidence):
+    for caution in cautions(evidence, detection.faces):
         page.paragraph(_("Caution: %(title)s. %(text)s", title=caution.title, text=caution.text), INK)
     page.heading(_("What the file tells"))
     for finding in findings(evidence):

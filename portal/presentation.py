@@ -82,7 +82,7 @@ LIMITS = (
     _("It is no proof. It cannot know who took the picture, when, or whether the caption is true."),
     _(
         "It says nothing of pictures without a face, of edits outside the face, or of generators newer than "
-        "the model. Whether there is a face in the picture is not checked."
+        "the model."
     ),
 )
 

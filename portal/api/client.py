@@ -53,6 +53,7 @@ class Detection:
     probability_real: float | None
     confidence: float | None
     certainty: str | None
+    faces: int | None
     model: str | None
     model_version: str | None
     error: str | None

@@ -41,6 +41,10 @@ class DetectionSchema(Schema):
     certainty = fields.String(
         **later("high, moderate or low: at low, treat the image as undecided.", example="high")
     )
+    faces = fields.Integer(
+        **later("How many faces are in the image: the model knows pictures of one face only.", example=1),
+        validate=validate.Range(0),
+    )
     model = fields.String(**later("The model that judged.", example="deepfake"))
     model_version = fields.String(**later("Its version.", example="1.0"))
     error = fields.String(**later("Why the image could not be judged."))

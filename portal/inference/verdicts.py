@@ -21,7 +21,10 @@ ONE_PIXEL = bytes.fromhex(
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the model says of an image; probabilities and the rows of the heatmap are in [0, 1]."""
+    """What the model says of an image; probabilities and the rows of the heatmap are in [0, 1].
+
+    `faces` is None if the archive in service does not count them.
+    """
 
     label: str
     probability_real: float
@@ -30,6 +33,7 @@ class Verdict:
     model: str
     model_version: str
     heatmap: list[list[float]]
+    faces: int | None = None
 
     @classmethod
     def parse(cls, answer: Any) -> Self:
@@ -43,12 +47,15 @@ class Verdict:
                 model=str(answer["model"]),
                 model_version=str(answer["model_version"]),
                 heatmap=[[float(value) for value in row] for row in answer["heatmap"]["grid"]],
+                faces=None if answer.get("faces") is None else int(answer["faces"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadAnswer(
                 f"TorchServe's answer lacks a field or has one of a wrong type: {error!r}"
             ) from error
         values = [verdict.probability_real, verdict.confidence, *(v for row in verdict.heatmap for v in row)]
+        if verdict.faces is not None and verdict.faces < 0:
+            raise BadAnswer("TorchServe's answer counts fewer than no faces.")
         columns = {len(row) for row in verdict.heatmap}
         if verdict.label not in ("real", "fake") or not all(0 <= value <= 1 for value in values):
             raise BadAnswer("TorchServe's answer holds a label or a number outside the contract.")

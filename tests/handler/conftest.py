@@ -1,6 +1,7 @@
 """A handler with a small module of the real one's contract, and batches as TorchServe makes them."""
 
 import json
+import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from ts.context import Context, RequestProcessor
 from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 
 from handler.deepfake_handler import DeepfakeHandler
+from training.archive import face_detector
 
 CARD = {
     "version": "1.0",
@@ -57,6 +59,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     module = torch.jit.script(Brightness())
     torch.jit.save(module, str(folder / "deepfake.pt"))
     (folder / "model.json").write_text(json.dumps(CARD))
+    shutil.copy(face_detector(), folder)
     return folder
 
 

@@ -34,6 +34,7 @@ VERDICT = {
     "certainty": "high",
     "model": "deepfake",
     "model_version": "1.0",
+    "faces": 1,
     "heatmap": {"method": "grad-cam", "grid": [[0.0, 0.5], [1.0, 0.25]]},
 }
 

@@ -8,6 +8,7 @@ from html import unescape
 from typing import Any
 
 import c2pa
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -23,7 +24,7 @@ from portal.evidence import examine, jpeg_quality
 from portal.extensions import db
 from portal.findings import findings
 from portal.models import Image as StoredImage
-from tests.portal.conftest import PHOTOGRAPH, upload
+from tests.portal.conftest import PHOTOGRAPH, VERDICT, FakeServing, upload
 
 CAPTURE = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -256,6 +257,21 @@ def test_the_jpeg_quality_is_estimated(quality: int) -> None:
 )
 def test_what_the_model_does_not_know_is_warned_of(data: bytes, expected: list[str]) -> None:
     assert examine(data)["warnings"] == expected
+
+
+@pytest.mark.parametrize(
+    ("faces", "expected"),
+    [(0, "No face was found"), (3, "More than one face was found"), (1, ""), (None, "")],
+)
+def test_a_picture_of_anything_but_one_face_is_warned_of(
+    client: FlaskClient, ada: int, serving: FakeServing, faces: int | None, expected: str
+) -> None:
+    serving.answer = lambda _: httpx.Response(200, json=VERDICT | {"faces": faces})
+    upload(client)
+    for path in ("/detections/1", "/detections/1/report"):
+        page = client.get(path).get_data(as_text=True)
+        assert expected in page
+        assert ("face was found" in page) == bool(expected)
 
 
 def test_the_page_says_what_each_finding_shows_and_what_not(client: FlaskClient, ada: int) -> None:

@@ -25,6 +25,7 @@ def test_a_verdict_is_read(client: Inference) -> None:
     verdict = client.judge(PHOTOGRAPH)
     assert (verdict.label, verdict.probability_real, verdict.certainty) == ("fake", 0.031, "high")
     assert verdict.heatmap == [[0.0, 0.5], [1.0, 0.25]]
+    assert verdict.faces == 1
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,8 @@ def test_a_server_that_is_away_is_tried_later(
         {"heatmap": {"grid": []}},
         {"heatmap": {"grid": [[0.1], [0.1, 0.2]]}},
         {"heatmap": {"grid": [[2.0]]}},
+        {"faces": -1},
+        {"faces": "several"},
     ],
 )
 def test_an_answer_outside_the_contract_is_no_verdict(

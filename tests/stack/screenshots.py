@@ -129,6 +129,7 @@ def verdict(probability: float, number: int) -> httpx.Response:
             "probability_real": probability,
             "confidence": confidence,
             "certainty": "high" if confidence > 0.9 else "moderate" if confidence > 0.7 else "low",
+            "faces": 1,
             "heatmap": {"method": "grad-cam", "grid": grid},
         },
     )

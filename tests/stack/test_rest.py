@@ -54,6 +54,7 @@ def test_explanation_adds_a_heatmap_to_the_same_verdict(serving: Serving) -> Non
     response = serving.explain(PHOTOGRAPH)
     assert response.status_code == 200
     answer = response.json()
+    assert answer["faces"] == 0
     heatmap = answer.pop("heatmap")
     verdict = serving.predict(PHOTOGRAPH).json()
     assert answer["probability_real"] == pytest.approx(verdict["probability_real"], abs=1e-4)
