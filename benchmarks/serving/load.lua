@@ -1,4 +1,5 @@
 -- Posts one file again and again, and prints what wrk counted as JSON: latencies in milliseconds.
+-- A client that was refused comes back after a second, as one that is told to wait does.
 -- Arguments: the file, its Content-Type, and the Authorization header, which may be empty.
 function init(args)
     local file = assert(io.open(args[1], "rb"))
@@ -9,6 +10,18 @@ function init(args)
     if args[3] ~= "" then
         wrk.headers["Authorization"] = args[3]
     end
+end
+
+local refused = false
+
+function response(status)
+    refused = status == 503
+end
+
+function delay()
+    local wait = refused and 1000 or 0
+    refused = false
+    return wait
 end
 
 function done(summary, latency, requests)

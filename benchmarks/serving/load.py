@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw in one run: requests per second, and latencies in milliseconds.
+    """What wrk saw in one run: requests answered with 2xx per second, and latencies of all in milliseconds.
 
     `cpu` is the server's CPU time in milliseconds for each request, `generator` the share of a core that
     wrk took, `memory` the peaks of the server's processes in MB, summed; `others` is the share of all cores
@@ -61,7 +61,7 @@ def drive(target: Target, body: Path, *, system: str, pixels: str, clients: int,
         system=system,
         pixels=pixels,
         clients=clients,
-        rate=counted["requests"] / counted["seconds"],
+        rate=max(0, counted["requests"] - counted["failed"]) / counted["seconds"],
         p50=counted["p50"],
         p95=counted["p95"],
         p99=counted["p99"],

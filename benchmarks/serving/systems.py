@@ -43,6 +43,30 @@ class System:
     agrees: Callable[[Any, bytes], bool]
 
 
+@dataclass(frozen=True)
+class Peer:
+    """A server that runs our preprocessing and module, by the module in this package that starts it.
+
+    `ready` is a path that is answered once the model is loaded.
+    """
+
+    name: str
+    module: str
+    ready: str
+    content_type: str
+    body: Callable[[bytes], bytes]
+
+
+def _in_json(data: bytes) -> bytes:
+    return json.dumps({"image": base64.b64encode(data).decode()}).encode()
+
+
+PEERS = (
+    Peer("LitServe", "with_litserve", "/health", "application/json", _in_json),
+    Peer("Ray Serve", "with_ray", "/predict", RAW, bytes),
+)
+
+
 def systems(models: Models, folder: Path) -> list[System]:
     """Return all systems; `folder` takes what they write."""
     cores = len(os.sched_getaffinity(0))
@@ -77,16 +101,22 @@ def systems(models: Models, folder: Path) -> list[System]:
     for precision in models.precisions:
         # One pass of int8 is too short to share among threads that other processes interrupt.
         workers, threads = (cores, 1) if precision == "int8" else (1, cores)
-        found.append(
-            System(
-                f"LitServe {precision}",
-                f"our preprocessing and module, batches of 8, workers: {workers}, threads of each: "
-                f"{threads}, OMP_WAIT_POLICY=passive",
-                partial(litserve, models.module(precision), precision, workers, threads, folder),
-                lambda data: json.dumps({"image": base64.b64encode(data).decode()}).encode(),
-                _judges_as(models, precision),
-            )
+        options = [f"--precision={precision}", f"--workers={workers}", f"--threads={threads}"]
+        options.append(f"--module={models.module(precision)}")
+        how = (
+            f"our preprocessing and module, batches of 8, workers: {workers}, threads of each: {threads}, "
+            "OMP_WAIT_POLICY=passive"
         )
+        for peer in PEERS:
+            found.append(
+                System(
+                    f"{peer.name} {precision}",
+                    how,
+                    partial(run_peer, peer, options, folder / f"{peer.name}-{precision}.log"),
+                    peer.body,
+                    _judges_as(models, precision),
+                )
+            )
     return found
 
 
@@ -146,15 +176,14 @@ def stock(archive: Path, folder: Path, settings: Mapping[str, str]) -> Iterator[
 
 
 @contextmanager
-def litserve(module: Path, precision: str, workers: int, threads: int, folder: Path) -> Iterator[Target]:
-    """Run LitServe."""
+def run_peer(peer: Peer, options: list[str], log: Path) -> Iterator[Target]:
+    """Run a peer's module with these options."""
     [port] = free_ports(1)
-    command = [sys.executable, "-m", "benchmarks.serving.peer", "--module", str(module), "--port", str(port)]
-    command += ["--precision", precision, "--workers", str(workers), "--threads", str(threads)]
-    log = folder / f"litserve-{precision}.log"
-    with running(command, {"OMP_WAIT_POLICY": "passive"}, log, ROOT) as process:
-        wait(lambda: httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200, process, log)
-        yield Target(f"http://127.0.0.1:{port}/predict", "application/json", "", process)
+    command = [sys.executable, "-m", f"benchmarks.serving.{peer.module}", f"--port={port}", *options]
+    environment = {"OMP_WAIT_POLICY": "passive", "RAY_USAGE_STATS_ENABLED": "0"}
+    with running(command, environment, log, ROOT) as process:
+        wait(lambda: httpx.get(f"http://127.0.0.1:{port}{peer.ready}").status_code == 200, process, log)
+        yield Target(f"http://127.0.0.1:{port}/predict", peer.content_type, "", process)
 
 
 @contextmanager
