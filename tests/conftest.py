@@ -9,7 +9,7 @@ STACK = Path(__file__).parent / "stack"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, for what they share, and all those that start servers in one process.
+    """Keep the tests of a file together, for what they share, and those that start servers in one process.
 
     The servers come first, since they take longest.
     """
