@@ -18,9 +18,9 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.cli.command("create-admin")
     def create_admin_command() -> None:
-        """Create the first administrator, with a random password unless ADMIN_PASSWORD is set.
+        """Create the first administrator.
 
-        Does nothing if there is an administrator.
+        The password is random unless ADMIN_PASSWORD is set. Does nothing if there is an administrator.
         """
         password = settings.admin_password or secrets.token_urlsafe(12)
         if create_admin(settings.admin_username, password) is None:
@@ -33,7 +33,10 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.cli.command("worker")
     def worker_command() -> None:
-        """Judge waiting detections until stopped; any number may run at once."""
+        """Judge what waits, send webhooks, tidy up.
+
+        Runs until stopped; any number may run at once.
+        """
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())

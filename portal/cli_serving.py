@@ -12,7 +12,7 @@ from portal import serving, usage
 from portal.formats import file_size, milliseconds, percent
 from portal.inference import InferenceError, Version, Workload
 
-group = AppGroup("serving", help="Look at TorchServe, scale its workers, change the version that judges.")
+group = AppGroup("serving", help="TorchServe: state, workers, versions.")
 
 
 @contextmanager
@@ -26,7 +26,10 @@ def _explained() -> Iterator[None]:
 @group.command()
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def status(as_json: bool) -> None:
-    """Show versions, workers, queues and times; fails if TorchServe does not answer."""
+    """Show versions, workers, queues and times.
+
+    Fails if TorchServe or its metrics do not answer.
+    """
     look, recent, waiting = serving.look(), usage.last_day(), usage.waiting()
     if as_json:
         parts = {"serving": look.serving, "workload": look.workload, "last_day": recent, "waiting": waiting}
@@ -39,10 +42,15 @@ def status(as_json: bool) -> None:
                 _show(version)
         if look.workload:
             _show_workload(look.workload)
-        times = f"{milliseconds(recent.median_ms)}, 95 of 100 within {milliseconds(recent.slow_ms)}"
+        verdicts = "no verdict"
+        if recent.judged:
+            slow = milliseconds(recent.slow_ms)
+            verdicts = (
+                f"{recent.judged} verdicts in {milliseconds(recent.median_ms)}, 95 of 100 within {slow}"
+            )
         share = "" if recent.failed_share is None else f" ({percent(recent.failed_share)})"
         failed = f"{recent.counts['failed']} failed{share}"
-        click.echo(f"Portal, last 24 hours: {recent.judged} verdicts in {times}; {failed}")
+        click.echo(f"Portal, last 24 hours: {verdicts}; {failed}")
         click.echo(f"Waiting in the portal: {waiting.count}")
     if look.problem:
         raise click.ClickException(look.problem)
@@ -56,7 +64,8 @@ def scale(version: str, workers: int, wait: bool) -> None:
     """Set the number of WORKERS of a VERSION."""
     with _explained():
         serving.scale(version, workers, wait)
-    click.echo(f"Version {version}: {workers} workers{'' if wait else ' on their way'}.")
+    state = "" if wait else '; "serving status" tells when that is done'
+    click.echo(f"Version {version}: workers scaled to {workers}{state}.")
 
 
 @group.command()
@@ -72,7 +81,10 @@ def default(version: str) -> None:
 @click.argument("archive")
 @click.option("--workers", default=1, show_default=True, help="How many workers to start.")
 def register(archive: str, workers: int) -> None:
-    """Load an ARCHIVE of the model store; needs TorchServe's model API."""
+    """Load an ARCHIVE of the model store.
+
+    Needs TorchServe's model API.
+    """
     with _explained():
         serving.register(archive, workers)
     click.echo(f"{archive} is registered. It gives no verdicts until it is the default.")

@@ -11,7 +11,7 @@ from portal import accounts
 from portal.extensions import db
 from portal.models import User
 
-group = AppGroup("users", help="List users, shut them out and let them in, reset passwords, change rights.")
+group = AppGroup("users", help="Users: access, passwords, rights.")
 
 
 @contextmanager
@@ -34,7 +34,10 @@ def _user(name: str) -> User:
 def list_users(search: str) -> None:
     """List all users, or those whose names hold SEARCH."""
     found = select(User).where(User.name.contains(search.lower(), autoescape=True)).order_by(User.name)
-    for user in db.session.scalars(found):
+    users = db.session.scalars(found).all()
+    if not users:
+        click.echo("No user is found.", err=True)
+    for user in users:
         marks = [text for text, is_so in (("admin", user.is_admin), ("disabled", user.is_disabled)) if is_so]
         click.echo(f"{user.name:32}  since {user.created_at:%Y-%m-%d}  {', '.join(marks)}".rstrip())
 
@@ -69,7 +72,7 @@ def delete(name: str) -> None:
 @group.command("reset-password")
 @click.argument("name")
 def reset_password(name: str) -> None:
-    """End a user's password, and print the link that sets a new one, once."""
+    """End a user's password; print a link for a new one."""
     link = accounts.reset_link(accounts.reset_password(_user(name)))
     click.echo(f"The password of {name} is reset. This link sets a new one, once:")
     click.echo(link)

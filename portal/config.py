@@ -15,6 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
 UPLOADS = VAR / "uploads"
 KEY_FILE = VAR / "torchserve/key_file.json"
+# Where TorchServe listens, which says where the portal finds it unless it is told otherwise.
+LISTENING = {
+    "TORCHSERVE_INFERENCE_URL": "TS_INFERENCE_ADDRESS",
+    "TORCHSERVE_MANAGEMENT_URL": "TS_MANAGEMENT_ADDRESS",
+    "TORCHSERVE_METRICS_URL": "TS_METRICS_ADDRESS",
+}
 
 
 class ConfigurationError(ValueError):
@@ -83,9 +89,10 @@ class Settings:
             environ = {**{k: v or "" for k, v in dotenv_values(ROOT / ".env").items()}, **os.environ}
         given = {}
         for entry in fields(cls):
-            text = _value(entry.name.upper(), environ)
+            name = entry.name.upper()
+            text = _value(name, environ) or environ.get(LISTENING.get(name, ""), "")
             if text:
-                given[entry.name] = _parse(entry.name.upper(), text, entry.type)
+                given[entry.name] = _parse(name, text, entry.type)
         return cls(**given)
 
     @property

@@ -53,7 +53,7 @@ def look() -> Look:
 def scale(version: str, workers: int, wait: bool = False) -> None:
     """Set the number of workers of a version; raises InferenceError."""
     _change(
-        "serving.scale", version, f"to {workers} workers", lambda: management().scale(version, workers, wait)
+        "serving.scale", version, f"workers: {workers}", lambda: management().scale(version, workers, wait)
     )
 
 
@@ -65,7 +65,7 @@ def set_default(version: str) -> None:
 def register(archive: str, workers: int) -> None:
     """Load an archive of the model store; raises InferenceError."""
     _change(
-        "serving.register", archive, f"{workers} workers", lambda: management().register(archive, workers)
+        "serving.register", archive, f"workers: {workers}", lambda: management().register(archive, workers)
     )
 
 
@@ -80,7 +80,7 @@ def _change(action: str, target: str, details: str, change: Callable[[], object]
         change()
     except InferenceError as error:
         with english():
-            audit.record(action, target, f"{details} not done: {error}".strip())
+            audit.record(action, target, f"{details}; not done: {error}".removeprefix("; "))
         db.session.commit()
         raise
     audit.record(action, target, details)

@@ -87,7 +87,7 @@ def review_heatmap(feedback_id: int) -> Response:
 def export_reviews() -> Response:
     """Send the accepted images as a data set for training."""
     file, count = dataset.accepted()
-    audit.record("review.export", "data set", f"{count} images")
+    audit.record("review.export", "data set", f"images: {count}")
     db.session.commit()
     name = f"unmask-feedback-{now():%Y%m%d-%H%M}.zip"
     return _private(send_file(file, "application/zip", as_attachment=True, download_name=name))

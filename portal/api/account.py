@@ -1,6 +1,16 @@
 """The account's pages for programs: API keys and webhooks, made, seen and removed by their owner."""
 
-from flask import Blueprint, Response, abort, flash, make_response, redirect, render_template, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    url_for,
+)
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from flask_login import current_user, login_required
@@ -12,7 +22,8 @@ from wtforms.validators import DataRequired, Length
 
 from portal.api import keys, webhooks
 from portal.api.hook_schemas import NewWebhookSchema
-from portal.api.models import KEY_NAME_LENGTH, Webhook
+from portal.api.models import KEY_NAME_LENGTH, DeliveryStatus, Webhook
+from portal.errors import wants_json
 from portal.outbound import Forbidden
 
 blueprint = Blueprint("api-account", __name__, url_prefix="/account")
@@ -104,10 +115,14 @@ def create_webhook() -> Page:
 
 @blueprint.get("/webhooks/<int(max=2147483647):webhook_id>")
 @login_required
-def show_webhook(webhook_id: int) -> str:
-    """Show what was sent to a webhook."""
+def show_webhook(webhook_id: int) -> str | Response:
+    """Show what was sent to a webhook; as JSON, how much of it has no outcome yet."""
     webhook = _mine(webhook_id)
-    return render_template("api/webhook.html", webhook=webhook, deliveries=webhooks.deliveries(webhook))
+    deliveries = webhooks.deliveries(webhook)
+    unsent = sum(each.status is DeliveryStatus.PENDING and each.error is None for each in deliveries)
+    if wants_json():
+        return jsonify(state=str(unsent))
+    return render_template("api/webhook.html", webhook=webhook, deliveries=deliveries, unsent=unsent)
 
 
 @blueprint.post("/webhooks/<int(max=2147483647):webhook_id>/test")
@@ -115,9 +130,6 @@ def show_webhook(webhook_id: int) -> str:
 def test_webhook(webhook_id: int) -> Page:
     """Send a test event."""
     webhooks.test(_mine(webhook_id))
-    flash(
-        gettext("A test event is on its way. Reload this page in a moment to see what came of it."), "success"
-    )
     return redirect(url_for(".show_webhook", webhook_id=webhook_id), 303)
 
 

@@ -51,7 +51,9 @@ class DeliverySchema(Schema):
     attempts = fields.Integer(**told("How often it was sent."))
     created_at = fields.DateTime(**told("When it happened."))
     delivered_at = fields.DateTime(**later("When the receiver accepted it."))
-    next_attempt_at = fields.DateTime(**told("While pending: when it is sent next."))
+    next_attempt_at = fields.DateTime(
+        **later("When it is sent next; null unless pending."), attribute="sent_next_at"
+    )
     response_status = fields.Integer(**later("The receiver's last HTTP status."))
     error = fields.String(**later("Why the last attempt failed."))
 

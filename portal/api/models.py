@@ -108,3 +108,8 @@ class Delivery(Base):
     error: Mapped[str | None] = mapped_column(String(300))
 
     webhook: Mapped[Webhook] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def sent_next_at(self) -> datetime | None:
+        """When it is sent next; None once it is delivered or given up."""
+        return self.next_attempt_at if self.status is DeliveryStatus.PENDING else None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Response, current_app, json, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 CONTENT_TYPE = "application/problem+json"
 # What went wrong, where the status alone does not tell.
@@ -61,6 +61,8 @@ def _detail(error: HTTPException) -> str:
         return f"The request is too large: the limit is {limit} bytes."
     if error.code == 429:
         return f"This key has used up its requests: {error.description}. Wait as long as Retry-After says."
+    if isinstance(error, NotFound) and error.description == NotFound.description:
+        return "There is nothing at this address: /api/v1/docs lists those that there are."
     return SERVER_ERROR if (error.code or 500) >= 500 else error.description or error.name
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields, pre_dump, validate
 
-from portal.models import Detection, Status
+from portal.models import Status
 
 PAGE_DEFAULT, PAGE_MAXIMUM = 50, 200
 ID_MAXIMUM = 2**31 - 1
@@ -27,10 +27,15 @@ class DetectionSchema(Schema):
 
     id = fields.Integer(**told("What identifies the detection.", example=17))
     status = fields.String(
-        **told("pending: not judged yet. done: judged. failed: cannot be judged; `error` says why."),
+        **told(
+            "pending: not judged yet. done: judged. failed: cannot be judged; `error` says why.",
+            example="done",
+        ),
         validate=validate.OneOf([status.value for status in Status]),
     )
-    label = fields.String(**later("The more probable of the two."), validate=validate.OneOf(["real", "fake"]))
+    label = fields.String(
+        **later("The more probable of the two.", example="fake"), validate=validate.OneOf(["real", "fake"])
+    )
     probability_real = fields.Float(
         **later("Calibrated probability that the image is real.", example=0.031),
         validate=validate.Range(0, 1),
@@ -70,15 +75,15 @@ class HeatmapSchema(Schema):
         ),
     )
 
+    @pre_dump
+    def _name_method(self, grid: list[list[float]], **_: Any) -> dict[str, Any]:
+        return {"method": HEATMAP_METHOD, "grid": grid}
+
 
 class DetailedDetectionSchema(DetectionSchema):
     """A detection with its heatmap."""
 
-    heatmap = fields.Method("_heatmap", **later("Which parts of the image counted for the verdict."))
-
-    @staticmethod
-    def _heatmap(detection: Detection) -> dict[str, Any] | None:
-        return None if detection.heatmap is None else {"method": HEATMAP_METHOD, "grid": detection.heatmap}
+    heatmap = fields.Nested(HeatmapSchema, **later("Which parts of the image counted for the verdict."))
 
 
 class PageSchema(Schema):
@@ -110,6 +115,13 @@ class PageQuery(Schema):
     )
 
 
+class MistakeSchema(Schema):
+    """What is wrong with a request, and where."""
+
+    pointer = fields.String(**told("Where: the part of the request, then the field.", example="/query/limit"))
+    detail = fields.String(**told("What is wrong there."))
+
+
 class ProblemSchema(Schema):
     """An error, as RFC 9457 describes it."""
 
@@ -118,11 +130,7 @@ class ProblemSchema(Schema):
     status = fields.Integer(**told("The HTTP status."))
     detail = fields.String(**told("What went wrong this time, and what to do."))
     errors = fields.List(
-        fields.Nested(
-            Schema.from_dict(
-                {"pointer": fields.String(required=True), "detail": fields.String(required=True)}
-            ),
-        ),
+        fields.Nested(MistakeSchema),
         metadata={"description": "For an invalid request: each mistake, and where it is."},
     )
 

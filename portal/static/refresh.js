@@ -1,4 +1,4 @@
-// Reloads a page that waits for a verdict as soon as the server's state differs from the one shown.
+// Reloads a page that waits for something as soon as the server's state differs from the one shown.
 const waiting = document.querySelector("[data-poll]");
 const seconds = 3;
 

@@ -14,9 +14,11 @@ const addressForm = document.querySelector("[data-address]");
 const queue = new Queue(form, changed);
 
 function changed() {
+  const { checkOne, checkMany, checking, chooseMore } = form.dataset;
   const number = queue.waiting;
-  submitText.textContent = number > 1
-    ? form.dataset.checkMany.replace("{number}", number) : form.dataset.checkOne;
+  if (number > 1) submitText.textContent = checkMany.replace("{number}", number);
+  else if (number || !queue.size) submitText.textContent = checkOne;
+  else submitText.textContent = queue.busy ? checking : chooseMore;
   form.classList.toggle("busy", queue.busy);
 }
 
@@ -40,6 +42,7 @@ for (const field of [input, form.querySelector("[data-camera]")]) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (queue.waiting) queue.start();
+  else if (queue.size) queue.busy || input.click();
   else {
     drop.classList.add("invalid");
     error.textContent = form.dataset.chooseFirst;

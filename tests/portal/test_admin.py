@@ -101,7 +101,7 @@ def test_administration_is_for_administrators(
 def test_totals_are_shown(client: FlaskClient, admin: int) -> None:
     upload(client)
     text = " ".join(text_of(client, "/admin/").split())
-    for figure in ("<dt>Users</dt><dd>1</dd>", "<dt>Called fake</dt><dd>1</dd>", "<dd>197 kB</dd>"):
+    for figure in ("<dt>Users</dt><dd>1</dd>", "<dt>Labelled fake</dt><dd>1</dd>", "<dd>197 kB</dd>"):
         assert figure in text
 
 

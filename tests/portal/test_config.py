@@ -24,6 +24,14 @@ def test_values_have_the_type_of_their_setting() -> None:
     assert settings.secret_key == ""
 
 
+def test_the_portal_looks_for_torchserve_where_it_is_told_to_listen() -> None:
+    moved = {"TS_INFERENCE_ADDRESS": "http://127.0.0.1:9080", "TS_MANAGEMENT_ADDRESS": "http://0.0.0.0:9081"}
+    settings = Settings.from_environment({**moved, "TORCHSERVE_MANAGEMENT_URL": "http://torchserve:9081"})
+    assert settings.torchserve_inference_url == "http://127.0.0.1:9080"
+    assert settings.torchserve_management_url == "http://torchserve:9081"
+    assert settings.torchserve_metrics_url == Settings().torchserve_metrics_url
+
+
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "ADMIN_PASSWORD"])
 def test_secrets_are_read_from_files(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_text("sqlite:///from-a-file\n")

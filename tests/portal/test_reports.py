@@ -36,7 +36,7 @@ def share(client: FlaskClient, days: str = "7") -> str:
     """Make a link to the report of detection 1; returns its path."""
     response = client.post("/detections/1/shares", data={"days": days})
     assert response.status_code == 201
-    found = re.search(r'value="http://[^/"]+(/shared/[^"]+)"', response.get_data(as_text=True))
+    found = re.search(r">http://[^/<]+(/shared/[^<]+)<", response.get_data(as_text=True))
     assert found
     return found[1]
 

@@ -157,7 +157,7 @@ def test_an_image_that_its_owner_no_longer_keeps_is_left_out(
         judging.forget_image(1, db.session.get_one(Detection, 1).sha256)
         db.session.commit()
     result = app.test_cli_runner().invoke(args=["reviews", "export", str(tmp_path / "set.zip")])
-    assert "1 images" in result.output
+    assert "images: 1" in result.output
     with zipfile.ZipFile(tmp_path / "set.zip") as archive:
         assert len(archive.namelist()) == 2
     assert client.get("/admin/reviews/1/image").status_code == 404

@@ -317,6 +317,7 @@ def test_commands_do_the_same(app: Flask, serving: FakeManagement) -> None:
     shown = run(args=["serving", "status"])
     assert shown.exit_code == 0
     assert "Version 1.0: 1 of 1 workers ready  (gives the verdicts)" in shown.output
+    assert "Portal, last 24 hours: no verdict; 0 failed" in shown.output
     assert json.loads(run(args=["serving", "status", "--json"]).output)["serving"]["health"] == "Healthy"
     assert run(args=["serving", "scale", "2.0", "1", "--wait"]).exit_code == 0
     assert "synchronous=true" in serving.calls[-1]

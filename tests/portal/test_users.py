@@ -131,6 +131,7 @@ def test_commands_do_the_same(app: Flask, add_user: Callable[..., int]) -> None:
     run = app.test_cli_runner().invoke
     assert run(args=["users", "disable", "bob"]).exit_code == 0
     assert "disabled" in run(args=["users", "list", "bo"]).output
+    assert "No user is found." in run(args=["users", "list", "zoe"]).output
     run(args=["users", "enable", "bob"])
     run(args=["users", "make-admin", "BOB"])
     assert user(app, "bob").is_admin

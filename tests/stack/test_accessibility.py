@@ -93,7 +93,7 @@ def test_no_page_violates_wcag(visit: Callable[..., Page], tmp_path: Path) -> No
     found = the_way_of_a_user(people["user"])
     people["user"].goto("/detections/1/shares")
     people["user"].get_by_role("button", name="Make a link").click()
-    share = people["user"].get_by_label("Link", exact=True).input_value()
+    share = people["user"].locator(".secret").inner_text()
     forgetful = visit()
     register(forgetful, "forgetful")
     admin = people["admin"]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -110,8 +111,8 @@ def visit(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         if not re.search(r"status of (413|422)", text):
             complaints.append(text)
 
-    def open_portal(**options: bool) -> Page:
-        context = browser.new_context(base_url=address, **options)  # type: ignore[arg-type]
+    def open_portal(**options: Any) -> Page:
+        context = browser.new_context(base_url=address, **options)
         context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         page = context.new_page()

@@ -19,6 +19,7 @@ check, expect_verdict, register = test_browser.check, test_browser.expect_verdic
 
 MANY = 100
 MANY_MS = 300_000
+PHONE = {"width": 390, "height": 844}
 VERDICTS = re.compile("Likely real|Likely fake|Uncertain")
 
 
@@ -54,6 +55,8 @@ def test_a_hundred_images_are_checked_without_leaving_the_page(
     expect(rows(page, "failed")).to_contain_text("This is not an image that can be read.")
     assert page.evaluate("document.querySelector('[data-total]').position") == 1
     assert page.url.endswith("/")
+    with page.expect_file_chooser():
+        page.get_by_role("button", name="Choose more images").click()
     page.get_by_role("link", name="History").first.click()
     expect(page.get_by_text(f"Images: {MANY}.")).to_be_visible()
 
@@ -176,12 +179,44 @@ def test_the_history_is_searched_selected_and_exported(visit: Callable[..., Page
         page.get_by_role("link", name="CSV").click()
     assert "flower.jpg" in download.value.path().read_text()
     page.get_by_role("link", name="Reset").click()
+    expect(page.get_by_text("Delete selected")).to_be_hidden()
     page.get_by_label("Select all on this page").check()
     expect(page.get_by_text("2 selected")).to_be_visible()
     page.get_by_text("Delete selected").click()
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_text("Deleted for good: 2.")).to_be_visible()
     expect(page.get_by_text("No images yet")).to_be_visible()
+
+
+def test_a_phone_shows_the_verdict_and_the_images_before_all_else(visit: Callable[..., Page]) -> None:
+    page = visit(viewport=PHONE, is_mobile=True, has_touch=True)
+    register(page, "phone")
+    expect(page.get_by_text("Take a photo")).to_be_visible()
+    expect(page.get_by_text("drop them here")).to_be_hidden()
+    check(page, FLOWER)
+    expect(page.locator(".verdict-title")).to_be_in_viewport()
+    expect(page.locator(".probability-foot")).to_be_in_viewport()
+    page.get_by_role("link", name="History").first.click()
+    expect(page.locator(".card")).to_be_in_viewport()
+    expect(page.get_by_label("Verdict", exact=True)).to_be_hidden()
+    page.locator("summary", has_text="Filter and sort").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Verdict", exact=True).select_option("pending")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("Nothing found")).to_be_visible()
+    expect(page.get_by_label("Verdict", exact=True)).to_have_value("pending")
+    expect(page.get_by_label("Verdict", exact=True)).to_be_visible()
+
+
+def test_what_is_shown_once_is_copied_with_a_button(visit: Callable[..., Page]) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    register(page, "copier")
+    page.goto("/account/keys")
+    page.get_by_label("Name", exact=True).fill("Night desk")
+    page.get_by_role("button", name="Make a key").click()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.locator(".secret").inner_text()
 
 
 def test_a_report_is_shared_and_the_link_revoked(visit: Callable[..., Page]) -> None:
@@ -193,7 +228,7 @@ def test_a_report_is_shared_and_the_link_revoked(visit: Callable[..., Page]) -> 
     assert download.value.path().read_bytes().startswith(b"%PDF-")
     page.get_by_role("link", name="Share", exact=True).click()
     page.get_by_role("button", name="Make a link").click()
-    link = page.get_by_label("Link", exact=True).input_value()
+    link = page.locator(".secret").inner_text()
 
     reader = visit()
     reader.goto(link)

@@ -43,8 +43,6 @@ class Clone:
             "TS_METRICS_ADDRESS": f"http://127.0.0.1:{metrics}",
             "TS_GRPC_INFERENCE_PORT": str(grpc),
             "TS_GRPC_MANAGEMENT_PORT": str(grpc_management),
-            "TORCHSERVE_INFERENCE_URL": f"http://127.0.0.1:{inference}",
-            "TORCHSERVE_MANAGEMENT_URL": f"http://127.0.0.1:{management}",
         }
         (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
         self.output = folder / "output"

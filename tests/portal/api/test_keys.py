@@ -28,6 +28,8 @@ def test_a_key_is_shown_once_works_and_can_be_revoked(app: Flask, client: FlaskC
     response = client.post("/account/keys", data={"name": " newsdesk\x00 "})
     assert (response.status_code, response.headers["Cache-Control"]) == (201, "no-store")
     key = re.search(r"unmask_[\w-]{43}", page(response)).group()  # type: ignore[union-attr]
+    assert f"export UNMASK_KEY={key}\ncurl " in page(response)
+    assert " http://localhost:8000/api/v1/detections<" in page(response)
     listed = page(client.get("/account/keys"))
     assert "newsdesk" in listed
     assert "never" in listed

@@ -140,7 +140,8 @@ def test_what_is_not_accepted_is_sent_again_later_with_the_same_bytes(
     assert delivery["next_attempt_at"] > delivery["created_at"]
     receiver.status = 200
     assert deliver(internal) == 1
-    assert desk.deliveries(1)[0]["status"] == "delivered"
+    [delivery] = desk.deliveries(1)
+    assert (delivery["status"], delivery["next_attempt_at"]) == ("delivered", None)
     (first, body), (second, again) = receiver.requests
     assert (first["webhook-id"], body) == (second["webhook-id"], again)
 
@@ -241,10 +242,16 @@ def test_the_pages_send_a_test_and_show_what_came_of_it(
     Auth(client).login("ada")
     client.post("/account/webhooks", data={"url": receiver.url})
     assert client.post("/account/webhooks/1/test").location == "/account/webhooks/1"
-    assert "Waiting" in client.get("/account/webhooks/1").get_data(as_text=True)
+    shown = client.get("/account/webhooks/1").get_data(as_text=True)
+    assert "Waiting" in shown
+    assert 'data-poll-while="1"' in shown
     receiver.status = 500
     deliver(internal)
-    assert "The receiver answered 500" in client.get("/account/webhooks/1").get_data(as_text=True)
+    accept = {"Accept": "application/json"}
+    assert client.get("/account/webhooks/1", headers=accept).json == {"state": "0"}
+    shown = client.get("/account/webhooks/1").get_data(as_text=True)
+    assert "The receiver answered 500" in shown
+    assert "data-poll" not in shown
     receiver.status = 200
     deliver(internal)
     assert "Delivered" in client.get("/account/webhooks/1").get_data(as_text=True)
