@@ -88,7 +88,7 @@ def names(client: FlaskClient, query: str) -> list[str]:
         ("sort=name", ["Berlin", "bern", "bonn", "oslo", "paris", "rome_50%"]),
         ("sort=oldest&verdict=fake", ["Berlin", "oslo"]),
         ("sort=most-fake&label=fake", ["Berlin", "oslo"]),
-        ("sort=most-fake", ["Berlin", "oslo", "rome_50%", "paris", "bonn", "bern"]),
+        ("sort=most-fake", ["Berlin", "oslo", "rome_50%", "paris", "bern", "bonn"]),
         ("sort=most-real", ["paris", "rome_50%", "oslo", "Berlin", "bonn", "bern"]),
     ],
 )
