@@ -31,7 +31,7 @@ QUERIES = {
     "admin.audit_log": ("page=100", "q=berlin", "q=zzz", "action=faq.change", "q=desk&action=faq.change"),
     "admin.users": ("q=reporter-1", "q=zzz", "show=disabled", "page=10"),
     "admin.reviews": ("status=accepted", "status=rejected", "status=rejected&page=30"),
-    "admin.usage_figures": ("days=7", "days=90"),
+    "admin.usage_figures": ("days=7", "days=91"),
 }
 # For parts of an address that mean different things on different pages.
 KINDS = {
