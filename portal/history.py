@@ -121,10 +121,12 @@ def _holds(words: str) -> ColumnElement[bool]:
     """Whether the name or the note holds the words, or they are the SHA-256."""
     found = Detection.search_text.contains(words.lower(), autoescape=True)
     in_long_note = and_(text(NOTE_IS_LONG), Detection.note.icontains(words, autoescape=True))
-    found = or_(found, Detection.id.in_(_ids(in_long_note)))
-    return (
-        or_(found, Detection.id.in_(_ids(Detection.sha256 == words.lower()))) if len(words) == 64 else found
-    )
+    for seldom in (_ids(in_long_note), _ids(Detection.sha256 == words.lower())):
+        # Asked beforehand, because it would be looked up once more for each detection that is searched; for
+        # all of it, because PostgreSQL would look for a single one through all detections.
+        if db.session.scalars(seldom).all():
+            found = or_(found, Detection.id.in_(seldom))
+    return found
 
 
 def _ids(condition: ColumnElement[bool]) -> Select[int]:
