@@ -26,6 +26,7 @@ def _counted() -> Select[Any]:
     return select(*rows.c, func.count()).group_by(*rows.c)
 
 
+# Made once: to make it for each span would take longer than its answer.
 COUNTED = _counted()
 
 
