@@ -14,10 +14,10 @@ from portal.models import now
 # What people ask of the pages that search, order or page.
 QUERIES = {
     "history.index": (
-        *("page=7000", "size=96", "sort=oldest", "sort=name", "sort=name&page=7000", "sort=most-fake"),
+        *("page=7000", "size=48", "sort=oldest", "sort=name", "sort=name&page=7000", "sort=most-fake"),
         *("sort=most-real", "sort=most-fake&page=3000", "verdict=real", "verdict=fake&page=1500"),
         *("verdict=uncertain", "verdict=pending", "verdict=failed", "verdict=failed&sort=name", "label=fake"),
-        *("verdict=fake&sort=most-real", "verdict=real&sort=name", "q=img", "q=img&page=500", "q=a&size=96"),
+        *("verdict=fake&sort=most-real", "verdict=real&sort=name", "q=img", "q=img&page=500", "q=a&size=48"),
         *("q=berlin", "q=berlin&sort=name", "q=zzz", "q=zz", "q=press+witness", "q=img&verdict=failed"),
         *(
             "q=img&sort=most-fake",
@@ -31,7 +31,7 @@ QUERIES = {
     "admin.audit_log": ("page=100", "q=berlin", "q=zzz", "action=faq.change", "q=desk&action=faq.change"),
     "admin.users": ("q=reporter-1", "q=zzz", "show=disabled", "page=10"),
     "admin.reviews": ("status=accepted", "status=rejected", "status=rejected&page=30"),
-    "admin.usage_figures": ("days=7", "days=90"),
+    "admin.usage_figures": ("days=7", "days=91"),
 }
 # For parts of an address that mean different things on different pages.
 KINDS = {

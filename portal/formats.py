@@ -1,8 +1,10 @@
 """How numbers, shares, sizes and times are written for the reader, in the reader's language."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time
+from functools import lru_cache
 
-from babel.dates import format_date, format_skeleton, format_time
+from babel import Locale
+from babel.dates import format_date, format_interval, format_skeleton, format_time
 from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 from flask import Flask
@@ -14,7 +16,7 @@ from portal.paging import AtLeast
 
 def number(value: float, digits: int = 0) -> str:
     """Write a number with so many digits behind the decimal sign."""
-    return format_decimal(value, "#,##0." + "0" * digits if digits else "#,##0", locale())
+    return _number(value, digits, locale())
 
 
 def amount(found: int) -> str:
@@ -59,19 +61,19 @@ def seconds(duration: float) -> str:
     return format_unit(duration, "duration-second", "long", locale=locale())
 
 
-def day(time: date) -> str:
+def day(when: date) -> str:
     """Write a date."""
-    return format_date(time, "medium", locale())
+    return _day(when.year, when.month, when.day, locale())
 
 
-def short_day(time: date) -> str:
-    """Write a date where the year is clear."""
-    return format_skeleton("MMMd", datetime(time.year, time.month, time.day), locale=locale())
+def span(first: date, last: date) -> str:
+    """Write a day, or the days from one to another, where the year is clear."""
+    return _span(first, last, locale())
 
 
-def moment(time: datetime) -> str:
+def moment(when: datetime) -> str:
     """Write a time in UTC, to the minute."""
-    return f"{day(time)}, {format_time(time, 'short', locale=locale())} UTC"
+    return f"{day(when)}, {_clock(when.hour, when.minute, locale())} UTC"
 
 
 def milliseconds(duration: float | None) -> str:
@@ -81,7 +83,30 @@ def milliseconds(duration: float | None) -> str:
     return f"{duration:.0f} ms" if duration < 10_000 else f"{number(duration / 1000, 1)} s"
 
 
+# A page writes the same numbers and dates many times, and Babel takes long for each.
+@lru_cache(maxsize=5000)
+def _number(value: float, digits: int, where: Locale) -> str:
+    return format_decimal(value, "#,##0." + "0" * digits if digits else "#,##0", where)
+
+
+@lru_cache(maxsize=5000)
+def _day(year: int, month: int, day_of_month: int, where: Locale) -> str:
+    return format_date(date(year, month, day_of_month), "medium", where)
+
+
+@lru_cache(maxsize=5000)
+def _span(first: date, last: date, where: Locale) -> str:
+    if first == last:
+        return format_skeleton("MMMd", datetime.combine(first, time()), locale=where)
+    return format_interval(first, last, "MMMd", locale=where)
+
+
+@lru_cache(maxsize=5000)
+def _clock(hour: int, minute: int, where: Locale) -> str:
+    return format_time(time(hour, minute), "short", locale=where)
+
+
 def init_app(app: Flask) -> None:
     """Make the formats available to the templates."""
-    formats = (amount, day, file_size, megapixels, milliseconds, moment, number, percent, share, short_day)
+    formats = (amount, day, file_size, megapixels, milliseconds, moment, number, percent, share, span)
     app.jinja_env.filters.update({each.__name__: each for each in formats})

@@ -19,25 +19,14 @@ from portal.paging import SearchPage
 
 blueprint = Blueprint("history", __name__, url_prefix="/detections")
 
-PAGE_SIZES = (12, 48, 96)
+PAGE_SIZES = (12, 24, 48)
 EXPORTS = {"csv": "text/csv", "json": "application/json"}
-VERDICTS = ("real", "fake", "uncertain", "pending", "failed")
 SORTS: dict[str, tuple[Any, ...]] = {
     "newest": (Detection.id.desc(),),
     "oldest": (Detection.id.asc(),),
     "name": (Detection.search_text, Detection.id),
-    "most-fake": (Detection.probability_real.asc().nulls_last(), Detection.id.desc()),
+    "most-fake": (Detection.probability_real.asc().nulls_last(), Detection.id.asc()),
     "most-real": (Detection.probability_real.desc().nulls_last(), Detection.id.desc()),
-}
-# The same orders as sums, which no index has: SQLite, which knows nothing of how much matches, would rather
-# read row by row in the right order than search the one index with all columns, and sort what it finds.
-_id, _real = Detection.id + 0, Detection.probability_real + 0
-SORTS_OF_FOUND: dict[str, tuple[Any, ...]] = {
-    "newest": (_id.desc(),),
-    "oldest": (_id.asc(),),
-    "name": (Detection.search_text.concat(""), _id),
-    "most-fake": (_real.asc().nulls_last(), _id.desc()),
-    "most-real": (_real.desc().nulls_last(), _id.desc()),
 }
 
 
@@ -52,9 +41,8 @@ def index() -> str | Response:
     sort = request.args.get("sort", "newest")
     size = request.args.get("size", PAGE_SIZES[0], type=int)
     conditions = _conditions()
-    orders = SORTS_OF_FOUND if conditions else SORTS
     page = SearchPage(
-        select(Detection.id).where(mine, *conditions).order_by(*orders.get(sort, orders["newest"])),
+        select(Detection.id).where(mine, *conditions).order_by(*SORTS.get(sort, SORTS["newest"])),
         select(Detection).options(defer(Detection.heatmap), lazyload(Detection.image)),
         size if size in PAGE_SIZES else PAGE_SIZES[0],
         None if conditions else _count(mine),
@@ -118,8 +106,8 @@ def _conditions() -> list[ColumnElement[bool]]:
     given, asked = request.args, []
     if words := given.get("q", "").strip():
         asked.append(_holds(words))
-    if given.get("verdict") in VERDICTS:
-        asked.append(Detection.kind() == given["verdict"])
+    if (verdict := Detection.kinds().get(given.get("verdict", ""))) is not None:
+        asked.append(verdict)
     if given.get("label") in ("real", "fake"):
         asked.append(Detection.label == given["label"])
     if since := _day(given.get("from")):
@@ -133,10 +121,12 @@ def _holds(words: str) -> ColumnElement[bool]:
     """Whether the name or the note holds the words, or they are the SHA-256."""
     found = Detection.search_text.contains(words.lower(), autoescape=True)
     in_long_note = and_(text(NOTE_IS_LONG), Detection.note.icontains(words, autoescape=True))
-    found = or_(found, Detection.id.in_(_ids(in_long_note)))
-    return (
-        or_(found, Detection.id.in_(_ids(Detection.sha256 == words.lower()))) if len(words) == 64 else found
-    )
+    for seldom in (_ids(in_long_note), _ids(Detection.sha256 == words.lower())):
+        # Asked beforehand, because it would be looked up once more for each detection that is searched; for
+        # all of it, because PostgreSQL would look for a single one through all detections.
+        if db.session.scalars(seldom).all():
+            found = or_(found, Detection.id.in_(seldom))
+    return found
 
 
 def _ids(condition: ColumnElement[bool]) -> Select[int]:

@@ -1,12 +1,11 @@
-"""Figures of a period: detections by day, verdict and user, the time they took, what failed, what waits."""
+"""Figures of a period: detections by time, verdict and user, how long they took, what failed, what waits."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Label, Select, case, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
 
 from portal.extensions import db
 from portal.models import Detection, Status, User, now
@@ -16,6 +15,19 @@ KINDS = (*VERDICTS, "failed", "pending")
 PEOPLE = 10
 # The share of verdicts that took no longer than the "slow" time.
 SLOW = 95
+
+
+def _counted() -> Select[Any]:
+    duration = Detection.duration_ms
+    # So few values that they are counted in one pass over the index; a window function sorts every row.
+    rounded = case((duration < 100, duration), else_=duration - duration % 10)
+    asked = Detection.created_at >= bindparam("since"), Detection.created_at < bindparam("until")
+    rows = select(Detection.kind().label("kind"), rounded.label("ms")).where(*asked).subquery()
+    return select(*rows.c, func.count()).group_by(*rows.c)
+
+
+# Made once: to make it for each span would take longer than its answer.
+COUNTED = _counted()
 
 
 @dataclass(frozen=True)
@@ -47,10 +59,11 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Day(Figures):
-    """The figures of one day in UTC."""
+class Span(Figures):
+    """The figures of the days from `first` to `last` in UTC."""
 
-    date: date
+    first: date
+    last: date
 
 
 @dataclass(frozen=True)
@@ -77,39 +90,37 @@ def first_day(days: int) -> date:
     return now().date() - timedelta(days=days - 1)
 
 
-def per_day(since: date) -> tuple[list[Day], Figures]:
-    """Return every day from `since` to today, with or without detections, and all of them together."""
-    tallies: dict[str, _Tally] = defaultdict(_Tally)
-    # Apart, they are a few thousand rows; every pair of a kind and a time would be many times that.
-    for name, kind, count in _counted(_from(since), _day().label("day"), _kind()):
-        tallies[str(name)].kinds[kind] += count
-    for name, ms, count in _counted(_from(since), _day().label("day"), _rounded()):
-        tallies[str(name)].times[ms] += count
-    whole = _Tally()
-    for tally in tallies.values():
+def over_time(since: date, days: int = 1) -> tuple[list[Span], Figures]:
+    """Return the time from `since` to today in spans of so many days, and all of it together."""
+    spans, whole = [], _Tally()
+    for number in range(0, (now().date() - since).days + 1, days):
+        first = since + timedelta(days=number)
+        last = first + timedelta(days=days - 1)
+        tally = _Tally()
+        tally.count(_start(first), _start(last + timedelta(days=1)))
         whole.kinds.update(tally.kinds)
         whole.times.update(tally.times)
-    dates = [since + timedelta(days=number) for number in range((now().date() - since).days + 1)]
-    return [Day(*tallies[str(each)].figures(), each) for each in dates], Figures(*whole.figures())
+        spans.append(Span(*tally.figures(), first, last))
+    return spans, Figures(*whole.figures())
 
 
 def last_day() -> Figures:
     """Return the figures of the last 24 hours."""
-    tally, recent = _Tally(), Detection.created_at >= now() - timedelta(days=1)
-    tally.kinds.update(dict(_counted(recent, _kind())))
-    tally.times.update(dict(_counted(recent, _rounded())))
+    tally = _Tally()
+    tally.count(now() - timedelta(days=1), now())
     return Figures(*tally.figures())
 
 
 def per_user(since: date) -> list[Person]:
     """Return the users with the most detections since a day, busiest first."""
-    count, failed = func.count(), func.sum(case((Detection.status == Status.FAILED, 1), else_=0))
+    failed = func.sum(case((Detection.status == Status.FAILED, 1), else_=0)).label("failed")
+    # A sum, which no index has: SQLite would rather read all detections, those of each user together.
+    owner = (Detection.user_id + 0).label("owner")
+    found = select(owner, func.count().label("count"), failed).where(_from(since)).group_by(owner).subquery()
     rows = db.session.execute(
-        select(User.id, User.name, count, failed)
-        .join(Detection, Detection.user_id == User.id)
-        .where(_from(since))
-        .group_by(User.id, User.name)
-        .order_by(count.desc(), User.name)
+        select(User.id, User.name, found.c.count, found.c.failed)
+        .join(found, found.c.owner == User.id)
+        .order_by(found.c.count.desc(), User.name)
         .limit(PEOPLE)
     ).all()
     most = rows[0][2] if rows else 1
@@ -130,6 +141,13 @@ class _Tally:
         self.kinds: Counter[str] = Counter()
         self.times: Counter[int] = Counter()
 
+    def count(self, since: datetime, until: datetime) -> None:
+        """Add the detections of a time."""
+        for kind, ms, count in db.session.execute(COUNTED, {"since": since, "until": until}):
+            self.kinds[kind] += count
+            if ms is not None:
+                self.times[ms] += count
+
     def figures(self) -> tuple[dict[str, int], int | None, int | None]:
         """Return the counts, the median and the slow time."""
         return {kind: self.kinds[kind] for kind in KINDS}, self._reaching(50), self._reaching(SLOW)
@@ -144,29 +162,9 @@ class _Tally:
         return None
 
 
-def _rounded() -> Label[int | None]:
-    # So few values that they are counted in one pass over the index; a window function sorts every row.
-    duration = Detection.duration_ms
-    return case((duration < 100, duration), else_=duration - duration % 10).label("ms")
+def _from(day: date) -> ColumnElement[bool]:
+    return Detection.created_at >= _start(day)
 
 
-def _kind() -> Label[str]:
-    return Detection.kind().label("kind")
-
-
-def _day() -> ColumnElement[Any]:
-    if db.engine.dialect.name == "postgresql":
-        return func.date(func.timezone("UTC", Detection.created_at))
-    # As SQLite stores a time, its day comes first; to read the whole takes longer.
-    return func.substr(Detection.created_at, 1, 10)
-
-
-def _from(since: date) -> ColumnElement[bool]:
-    return Detection.created_at >= datetime(since.year, since.month, since.day, tzinfo=UTC)
-
-
-def _counted(condition: ColumnElement[bool], *columns: Any) -> Sequence[Any]:
-    """Count the detections by these columns; those where the last one is null are left out."""
-    rows = select(*columns).where(condition).subquery()
-    counted: Select[Any] = select(*rows.c, func.count()).group_by(*rows.c)
-    return db.session.execute(counted.where(list(rows.c)[-1].is_not(None))).all()
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

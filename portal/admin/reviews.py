@@ -13,13 +13,14 @@ from flask import (
 )
 from flask_babel import gettext
 from flask_login import current_user
+from sqlalchemy.orm import defer, joinedload, lazyload
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal import audit, dataset, feedback, images
 from portal.admin.blueprint import PAGE_SIZE, blueprint
 from portal.extensions import db
 from portal.forms import ReviewForm
-from portal.models import Feedback, FeedbackStatus, now
+from portal.models import Detection, Feedback, FeedbackStatus, now
 from portal.storage import storage
 
 
@@ -30,7 +31,9 @@ def reviews() -> str:
         status = FeedbackStatus(request.args.get("status", FeedbackStatus.OPEN))
     except ValueError:
         abort(404)
-    page = db.paginate(feedback.with_status(status), per_page=PAGE_SIZE, max_per_page=PAGE_SIZE)
+    shown = joinedload(Feedback.detection).options(defer(Detection.heatmap), lazyload(Detection.image))
+    claims = feedback.with_status(status).options(shown, joinedload(Feedback.user))
+    page = db.paginate(claims, per_page=PAGE_SIZE, max_per_page=PAGE_SIZE)
     return render_template("admin/reviews.html", page=page, status=status, counts=feedback.counts())
 
 

@@ -108,7 +108,7 @@ def reset_password(user_id: int) -> Response:
 
 def _user_page(somebody: User, link: str = "") -> str:
     # In the order of an index, which is then counted through.
-    kinds = (Detection.user_id, Detection.status, Detection.label)
+    kinds = (Detection.status, Detection.label)
     counts = select(Detection.label, func.count()).where(Detection.user_id == somebody.id).group_by(*kinds)
     labels: Counter[str | None] = Counter()
     for label, count in db.session.execute(counts):

@@ -132,6 +132,13 @@ class Auth:
         return self.client.post("/logout")
 
 
+def signed_in(app: Flask, name: str) -> FlaskClient:
+    """Return one more browser, in which somebody is signed in."""
+    client = app.test_client()
+    Auth(client).enter(name)
+    return client
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Path]:
     """The socket folder of a private PostgreSQL server."""

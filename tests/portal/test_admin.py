@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from portal.extensions import db
 from portal.models import FaqEntry, User
-from tests.portal.conftest import PASSWORD, Auth, stored, upload
+from tests.portal.conftest import PASSWORD, signed_in, stored, upload
 
 
 def text_of(client: FlaskClient, path: str) -> str:
@@ -123,8 +123,7 @@ def test_deleting_a_user_deletes_the_data_and_ends_the_session(
     app: Flask, client: FlaskClient, admin: int, add_user: Callable[..., int]
 ) -> None:
     bob = add_user("bob")
-    elsewhere = app.test_client()
-    Auth(elsewhere).enter("bob")
+    elsewhere = signed_in(app, "bob")
     upload(elsewhere)
     response = client.post(f"/admin/users/{bob}/delete", follow_redirects=True)
     assert "bob is deleted" in response.get_data(as_text=True)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from portal import audit, feedback
 from portal.extensions import db
 from portal.models import AuditEntry, Detection
-from tests.portal.conftest import Auth, upload
+from tests.portal.conftest import signed_in, upload
 from tests.portal.test_admin import PAGES
 
 BOB = {"disable", "enable", "make-admin", "remove-admin", "reset-password", "delete"}
@@ -38,8 +38,7 @@ def test_every_action_of_an_administrator_is_recorded(
 ) -> None:
     # User 1 is the administrator, so that the actions on users concern another one.
     bob = add_user("bob")
-    other = app.test_client()
-    Auth(other).login("bob")
+    other = signed_in(app, "bob")
     upload(other)
     with app.app_context():
         feedback.dispute(db.session.query(Detection).one(), "real")

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from portal.extensions import db
 from portal.models import Detection, Image, User
-from tests.portal.conftest import PASSWORD, PHOTOGRAPH, Auth, stored, upload
+from tests.portal.conftest import PASSWORD, PHOTOGRAPH, Auth, signed_in, stored, upload
 
 GOOD = {"name": "grace", "password": PASSWORD, "repeat": PASSWORD}
 
@@ -121,8 +121,7 @@ def test_signing_out_ends_the_session(client: FlaskClient, auth: Auth, ada: int)
 
 
 def test_changing_the_password_ends_the_other_sessions(app: Flask, client: FlaskClient, ada: int) -> None:
-    elsewhere = app.test_client()
-    Auth(elsewhere).login()
+    elsewhere = signed_in(app, "ada")
     data = {"present": PASSWORD, "password": "another long one", "repeat": "another long one"}
     assert client.post("/account/password", data=data).status_code == 302
     assert client.get("/account").status_code == 200
@@ -164,8 +163,7 @@ def test_deleting_an_account_keeps_what_others_uploaded(
 ) -> None:
     upload(client)
     add_user("bob")
-    bob = app.test_client()
-    Auth(bob).enter("bob")
+    bob = signed_in(app, "bob")
     upload(bob)
     client.post("/account/delete", data={"confirm": PASSWORD})
     with bob.get("/detections/2/image") as response:

@@ -19,11 +19,11 @@ from portal.worker import judge_next
 from tests.portal.conftest import (
     PHOTOGRAPH,
     VERDICT,
-    Auth,
     FakeServing,
     detection,
     drawn,
     make_due,
+    signed_in,
     stored,
     upload,
 )
@@ -198,8 +198,7 @@ def test_nobody_else_sees_an_image(
         assert response.status_code == 200
     assert app.test_client().get(f"/detections/1{path}").status_code == 302
     add_user("root", is_admin=True)
-    other = app.test_client()
-    Auth(other).enter("root")
+    other = signed_in(app, "root")
     assert other.get(f"/detections/1{path}").status_code == 404
 
 
@@ -209,8 +208,7 @@ def test_nobody_else_changes_a_detection(
 ) -> None:
     upload(client)
     add_user("bob")
-    other = app.test_client()
-    Auth(other).enter("bob")
+    other = signed_in(app, "bob")
     assert other.post(f"/detections/1/{action}").status_code == 404
     assert detection(app).status is Status.DONE
 
@@ -240,8 +238,7 @@ def test_deleting_removes_the_file_when_nobody_needs_it_any_more(
     app: Flask, client: FlaskClient, ada: int, add_user: Callable[..., int]
 ) -> None:
     add_user("bob")
-    other = app.test_client()
-    Auth(other).login("bob")
+    other = signed_in(app, "bob")
     upload(client)
     upload(other)
     assert len(stored(app)) == 1

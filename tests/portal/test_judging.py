@@ -15,7 +15,7 @@ from portal.extensions import db
 from portal.inference import ONE_PIXEL
 from portal.models import Status
 from portal.worker import judge_next
-from tests.portal.conftest import VERDICT, Auth, FakeServing, detection, drawn, make_due, stored, upload
+from tests.portal.conftest import VERDICT, FakeServing, detection, drawn, make_due, signed_in, stored, upload
 
 
 def waiting(client: FlaskClient, serving: FakeServing, number: int) -> None:
@@ -123,8 +123,7 @@ def test_uploads_and_deletions_at_once_never_lose_a_file(
         add_user(name)
 
     def add_and_delete(name: str) -> str:
-        with app.test_client() as own:
-            Auth(own).enter(name)
+        with signed_in(app, name) as own:
             for _ in range(5):
                 location = upload(own, picture).location
                 if name != "ada":

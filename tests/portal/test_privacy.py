@@ -14,7 +14,16 @@ from portal import retention
 from portal.extensions import db
 from portal.models import Detection, Share, Status, now
 from portal.worker import judge_next
-from tests.portal.conftest import PHOTOGRAPH, Auth, FakeServing, detection, drawn, make_due, stored, upload
+from tests.portal.conftest import (
+    PHOTOGRAPH,
+    FakeServing,
+    detection,
+    drawn,
+    make_due,
+    signed_in,
+    stored,
+    upload,
+)
 
 
 def choose(client: FlaskClient, days: str) -> int:
@@ -60,8 +69,7 @@ def test_only_those_who_chose_it_lose_their_images(
     choose(client, "1")
     upload(client)
     add_user("bob")
-    other = app.test_client()
-    Auth(other).login("bob")
+    other = signed_in(app, "bob")
     upload(other)
     for number in (1, 2):
         age(app, number, 30)
@@ -118,8 +126,7 @@ def test_an_image_stays_while_somebody_else_keeps_it(
 ) -> None:
     upload(client)
     add_user("bob")
-    other = app.test_client()
-    Auth(other).login("bob")
+    other = signed_in(app, "bob")
     choose(other, "0")
     upload(other)
     assert len(stored(app)) == 1
@@ -159,8 +166,7 @@ def test_one_takes_along_all_that_is_kept(
     upload(client, drawn("PNG"), name="drawing.png")
     client.post("/detections/1/note", data={"note": "Ask the agency"})
     add_user("bob")
-    other = app.test_client()
-    Auth(other).login("bob")
+    other = signed_in(app, "bob")
     upload(other, drawn("GIF"), name="bobs.gif")
     with client.post("/account/export") as response:
         archive = zipfile.ZipFile(io.BytesIO(response.data))

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from portal.extensions import db
 from portal.models import Share, now
-from tests.portal.conftest import CARD, Auth, FakeServing, upload
+from tests.portal.conftest import CARD, FakeServing, signed_in, upload
 
 MEASURED = {
     "val": {
@@ -88,8 +88,7 @@ def test_nobody_else_reads_or_shares_a_report(
 ) -> None:
     upload(client)
     add_user("bob")
-    other = app.test_client()
-    Auth(other).login("bob")
+    other = signed_in(app, "bob")
     assert other.get(f"/detections/1/{path}").status_code == 404
     assert other.post("/detections/1/shares", data={"days": "7"}).status_code == 404
     assert app.test_client().get(f"/detections/1/{path}").status_code == 302
@@ -150,8 +149,7 @@ def test_only_the_owner_revokes_a_link(
     upload(client)
     link = share(client)
     add_user("bob")
-    other = app.test_client()
-    Auth(other).login("bob")
+    other = signed_in(app, "bob")
     upload(other)
     assert other.post("/detections/1/shares/1/revoke").status_code == 404
     assert other.post("/detections/2/shares/1/revoke").status_code == 404

@@ -15,7 +15,7 @@ from portal.config import Settings
 from portal.extensions import db
 from portal.models import Detection, Status
 from portal.worker import judge_next
-from tests.portal.conftest import PHOTOGRAPH, Auth, FakeServing, detection, drawn, stored, upload
+from tests.portal.conftest import PHOTOGRAPH, FakeServing, detection, drawn, signed_in, stored, upload
 from tests.portal.web import Web, local_web
 
 JSON = {"Accept": "application/json"}
@@ -68,8 +68,7 @@ def test_many_files_may_be_more_than_one_file_may_be(
     make_app: Callable[..., Flask], add_user: Callable[..., int]
 ) -> None:
     add_user("ada")
-    client = make_app(max_batch_bytes=450_000).test_client()
-    Auth(client).login("ada")
+    client = signed_in(make_app(max_batch_bytes=450_000), "ada")
     files = [(drawn("BMP", number), f"{number}.bmp") for number in range(12)]
     assert send(client, *files).status_code == 303
     assert send(client, *files, *files[:3]).status_code == 413
@@ -142,8 +141,7 @@ def test_another_users_verdict_is_not_given_away(
 ) -> None:
     upload(client)
     add_user("bob")
-    other = app.test_client()
-    Auth(other).login("bob")
+    other = signed_in(app, "bob")
     assert upload(other).location == "/detections/2"
 
 
@@ -168,8 +166,7 @@ def surfer(settings: Settings, serving: FakeServing, web: Web, ada: int) -> Iter
     """Ada's browser, on a portal whose internet is `web`."""
     app = create_app(settings, serving.transport, web.network)
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
-    client = app.test_client()
-    Auth(client).login("ada")
+    client = signed_in(app, "ada")
     yield client
     with app.app_context():
         db.session.remove()
@@ -210,15 +207,13 @@ def test_what_cannot_be_fetched_is_refused_with_its_reason(
 
 
 def test_fetching_can_be_switched_off(make_app: Callable[..., Flask], ada: int) -> None:
-    client = make_app(fetch_by_url=False).test_client()
-    Auth(client).login("ada")
+    client = signed_in(make_app(fetch_by_url=False), "ada")
     assert "address of an image" not in client.get("/").get_data(as_text=True)
     assert client.post("/detections/url", data={"url": "http://example.org/"}).status_code == 404
 
 
 def test_a_user_fetches_only_so_many(make_app: Callable[..., Flask], ada: int) -> None:
-    client = make_app(fetch_rate_limit="2 per minute").test_client()
-    Auth(client).login("ada")
+    client = signed_in(make_app(fetch_rate_limit="2 per minute"), "ada")
     statuses = [client.post("/detections/url", data={"url": "x"}).status_code for _ in range(3)]
     assert statuses == [422, 422, 429]
 

@@ -42,8 +42,8 @@ def test_days_hold_what_happened_on_them(app: Flask, add: Add) -> None:
     add(days=2, label=None, certainty=None, status=Status.PENDING)
     add(days=9)
     with app.app_context():
-        rows, whole = usage.per_day(usage.first_day(3))
-    assert [row.date for row in rows] == [now().date() - timedelta(days=ago) for ago in (2, 1, 0)]
+        rows, whole = usage.over_time(usage.first_day(3))
+    assert [row.first for row in rows] == [now().date() - timedelta(days=ago) for ago in (2, 1, 0)]
     assert rows[0].counts == {"real": 0, "fake": 1, "uncertain": 1, "failed": 1, "pending": 1}
     assert sum(rows[1].counts.values()) == 0
     assert whole.counts == {"real": 1, "fake": 1, "uncertain": 1, "failed": 1, "pending": 1}
@@ -51,12 +51,25 @@ def test_days_hold_what_happened_on_them(app: Flask, add: Add) -> None:
     assert rows[2].counts == {"real": 1, "fake": 0, "uncertain": 0, "failed": 0, "pending": 0}
 
 
+def test_weeks_hold_what_happened_in_them(app: Flask, add: Add) -> None:
+    for ago in (0, 6, 7, 13, 14):
+        add(days=ago, duration_ms=ago)
+    with app.app_context():
+        (before, last), whole = usage.over_time(usage.first_day(14), 7)
+    today = now().date()
+    assert (before.first, before.last) == (today - timedelta(days=13), today - timedelta(days=7))
+    assert (last.first, last.last) == (today - timedelta(days=6), today)
+    assert (before.total, before.median_ms, before.slow_ms) == (2, 7, 13)
+    assert (last.total, last.median_ms, last.slow_ms) == (2, 0, 6)
+    assert (whole.total, whole.median_ms, whole.slow_ms) == (4, 6, 13)
+
+
 def test_times_are_the_nearest_ranks(app: Flask, add: Add) -> None:
     for number in range(1, 101):
         add(duration_ms=number)
     add(days=1, duration_ms=7)
     with app.app_context():
-        (yesterday, today), both = usage.per_day(usage.first_day(2))
+        (yesterday, today), both = usage.over_time(usage.first_day(2))
     assert (today.median_ms, today.slow_ms) == (50, 95)
     assert (yesterday.median_ms, yesterday.slow_ms) == (7, 7)
     assert (both.judged, both.median_ms, both.slow_ms) == (101, 50, 95)
@@ -99,13 +112,13 @@ def test_what_waits_is_counted_from_the_oldest(app: Flask, add: Add) -> None:
     assert waiting.since.date() == now().date() - timedelta(days=3)
 
 
-@pytest.mark.parametrize("days", [7, 30, 90])
-def test_the_page_holds_every_number_as_text(client: FlaskClient, add: Add, days: int) -> None:
+@pytest.mark.parametrize(("days", "spans"), [(7, 7), (30, 30), (91, 13)])
+def test_the_page_holds_every_number_as_text(client: FlaskClient, add: Add, days: int, spans: int) -> None:
     add(days=days - 1, label="fake", duration_ms=1234)
     text = client.get(f"/admin/usage?days={days}").get_data(as_text=True)
     assert "1 likely fake" in text
     assert "1230 ms" in text
-    assert text.count('<th scope="row">') == days + 1
+    assert text.count('<th scope="row">') == spans + 1
     assert "style=" not in text
 
 

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from portal import accounts
 from portal.extensions import db
 from portal.models import User
-from tests.portal.conftest import PASSWORD, Auth, upload
+from tests.portal.conftest import PASSWORD, Auth, signed_in, upload
 
 NEW = {"password": "a brand new password", "repeat": "a brand new password"}
 
@@ -32,8 +32,7 @@ def test_a_disabled_user_is_out_until_enabled_again(
     app: Flask, client: FlaskClient, admin: int, add_user: Callable[..., int]
 ) -> None:
     bob = add_user("bob")
-    elsewhere = app.test_client()
-    Auth(elsewhere).login("bob")
+    elsewhere = signed_in(app, "bob")
     upload(elsewhere)
     assert client.post(f"/admin/users/{bob}/disable").status_code == 303
     assert elsewhere.get("/account").status_code == 302
@@ -50,8 +49,7 @@ def test_rights_are_given_and_taken(
     app: Flask, client: FlaskClient, admin: int, add_user: Callable[..., int]
 ) -> None:
     bob = add_user("bob")
-    elsewhere = app.test_client()
-    Auth(elsewhere).login("bob")
+    elsewhere = signed_in(app, "bob")
     client.post(f"/admin/users/{bob}/make-admin")
     assert elsewhere.get("/admin/").status_code == 200
     client.post(f"/admin/users/{bob}/remove-admin")
@@ -83,8 +81,7 @@ def test_a_reset_password_comes_back_by_the_link_once(
     app: Flask, client: FlaskClient, admin: int, add_user: Callable[..., int]
 ) -> None:
     bob = add_user("bob")
-    elsewhere = app.test_client()
-    Auth(elsewhere).login("bob")
+    elsewhere = signed_in(app, "bob")
     response = client.post(f"/admin/users/{bob}/reset-password")
     link = link_on(response.get_data(as_text=True))
     assert response.headers["Cache-Control"] == "no-store"

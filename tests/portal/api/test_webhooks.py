@@ -17,7 +17,7 @@ from portal.api.courier import ATTEMPTS, deliver_next
 from portal.api.signatures import sign
 from portal.extensions import db
 from portal.worker import work
-from tests.portal.conftest import PHOTOGRAPH, Auth, FakeServing
+from tests.portal.conftest import PHOTOGRAPH, Auth, FakeServing, signed_in
 
 Call = Callable[..., Any]
 # From the specification's own example at https://www.standardwebhooks.com.
@@ -238,8 +238,7 @@ def test_the_secret_is_shown_once(client: FlaskClient, auth: Auth, call: Call) -
 def test_the_pages_send_a_test_and_show_what_came_of_it(
     internal: Flask, key: str, receiver: Receiver
 ) -> None:
-    client = internal.test_client()
-    Auth(client).login("ada")
+    client = signed_in(internal, "ada")
     client.post("/account/webhooks", data={"url": receiver.url})
     assert client.post("/account/webhooks/1/test").location == "/account/webhooks/1"
     shown = client.get("/account/webhooks/1").get_data(as_text=True)
