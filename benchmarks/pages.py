@@ -82,7 +82,7 @@ def measure(address: str, subjects: Subjects, wanted: list[Visit]) -> dict[Visit
     """Ask for each address, first to warm up and then for the record; raises if one is not answered."""
     with ExitStack() as stack:
         clients = {
-            who: stack.enter_context(httpx.Client(base_url=address, timeout=60, trust_env=False))
+            who: stack.enter_context(httpx.Client(base_url=address, timeout=300, trust_env=False))
             for who in ("visitor", "user", "admin", "program")
         }
         _sign_in(clients["user"], subjects.user)

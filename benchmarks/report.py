@@ -118,7 +118,7 @@ def _head(found: Found) -> list[str]:
 def _is_over(visit: Visit, each: Measured) -> bool:
     if is_download(visit):
         return False
-    return each.median_ms >= LIMIT_MS or (each.is_page and each.size >= LIMIT_BYTES)
+    return each.median_ms >= LIMIT_MS or (each.is_page and each.size_with_files >= LIMIT_BYTES)
 
 
 def _table(found: Found, wanted: Callable[[Visit, Measured], bool]) -> Iterator[str]:
