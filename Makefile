@@ -21,6 +21,7 @@ help:  ## List the tasks
 run: preflight .venv/run.stamp $(STORE)/deepfake.mar  ## Start portal, worker and TorchServe; Ctrl-C stops all of it
 	@$(BIN)/flask --app portal db upgrade
 	@$(BIN)/flask --app portal create-admin
+	@echo "Starting. TorchServe loads the model and tries it, which takes half a minute or so."
 	@exec $(BIN)/python deploy/run.py
 
 # Tests start make themselves, which must not take itself for a part of this one.
