@@ -21,15 +21,15 @@ PHOTOGRAPH = CHINA.read_bytes()
 
 @pytest.fixture(scope="module")
 def second_version(model_store: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The archive that the document registers: the same model under the version 1.1."""
+    """The archive that the document registers: the same model under the version 2.0."""
     store = tmp_path_factory.mktemp("second")
     for name in ("deepfake.pt", "model-config.yaml"):
         shutil.copy(model_store / name, store)
     card = json.loads((model_store / "model.json").read_text())
-    (store / "model.json").write_text(json.dumps(card | {"version": "1.1"}))
+    (store / "model.json").write_text(json.dumps(card | {"version": "2.0"}))
     command = [sys.executable, "-m", "training", "archive", "--store", store]
     subprocess.run(command, cwd=ROOT, check=True)
-    shutil.move(store / "deepfake.mar", model_store / "deepfake-1.1.mar")
+    shutil.move(store / "deepfake.mar", model_store / "deepfake-2.0.mar")
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +84,11 @@ def test_second_version_is_registered_switched_to_and_removed(reader: Reader, op
         return str(response.json().get("model_version", response.status_code))
 
     follow(reader, "Register a second version")
-    assert (version("deepfake"), version("deepfake/1.1")) == ("1.0", "1.1")
+    assert (version("deepfake"), version("deepfake/2.0")) == ("1.1", "2.0")
     follow(reader, "Switch to it")
-    assert (version("deepfake"), version("deepfake/1.0")) == ("1.1", "1.0")
+    assert (version("deepfake"), version("deepfake/1.1")) == ("2.0", "1.1")
     follow(reader, "Switch back, and remove it")
-    assert (version("deepfake"), version("deepfake/1.1")) == ("1.0", "404")
+    assert (version("deepfake"), version("deepfake/2.0")) == ("1.1", "404")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/deepfake.mar", "file:///etc/passwd", "../deepfake.mar"])
@@ -106,10 +106,10 @@ def test_every_block_is_tested() -> None:
 
 def test_one_batch_over_http_keeps_its_bad_image_apart(operated: Serving, second_version: None) -> None:
     # The three requests can only be answered in time as one full batch: a lone one would wait ten minutes.
-    batch = "url=deepfake-1.1.mar&batch_size=3&max_batch_delay=600000"
+    batch = "url=deepfake-2.0.mar&batch_size=3&max_batch_delay=600000"
     registered = operated.manage("POST", f"/models?{batch}&initial_workers=1&synchronous=true")
     assert registered.status_code == 200
-    url = f"{operated.inference_url}/predictions/deepfake/1.1"
+    url = f"{operated.inference_url}/predictions/deepfake/2.0"
     try:
         with ThreadPoolExecutor(3) as clients:
             sent = [PHOTOGRAPH, PHOTOGRAPH[:9000], FLOWER.read_bytes()]
@@ -117,7 +117,7 @@ def test_one_batch_over_http_keeps_its_bad_image_apart(operated: Serving, second
                 clients.map(lambda data: operated.call(url, "inference", "POST", content=data), sent)
             )
     finally:
-        operated.manage("DELETE", "/models/deepfake/1.1")
+        operated.manage("DELETE", "/models/deepfake/2.0")
     assert [answer.status_code for answer in answers] == [200, 400, 200]
     assert answers[1].json()["type"] == "BadImage"
     for data, answer in ((PHOTOGRAPH, answers[0]), (FLOWER.read_bytes(), answers[2])):
