@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import sklearn.datasets
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from handler.preprocessing import decode, normalise, resize
 from training.model import Detector
@@ -30,7 +30,7 @@ def export(store: Path, images: Sequence[Path] = ()) -> tuple[Path, float]:
     """
     detector, _ = load(store)
     inputs = normalise(torch.from_numpy(_read(images) if images else sample_images()))
-    module = torch.jit.script(detector)
+    module = scripted(detector)
     data = io.BytesIO()
     torch.jit.save(module, data)
     data.seek(0)
@@ -51,8 +51,23 @@ def export_int8(store: Path) -> Path | None:
     ranges = read_ranges(store)
     if ranges is None:
         return None
-    torch.jit.save(torch.jit.script(quantized(load(store)[0], ranges)), path)
+    torch.jit.save(scripted(quantized(load(store)[0], ranges)), path)
     return path
+
+
+def scripted(module: nn.Module) -> torch.jit.ScriptModule:
+    """Compile a module to TorchScript.
+
+    PyTorch 2.14 knows its builtins by the id() of their functions, and keeps the ids of functions that it has
+    replaced since (torch._ops refreshes them). A list or a number of ours that took the place of one in
+    memory would be compiled as that builtin, and fail.
+    """
+    builtins = torch.jit._builtins._get_builtin_table()  # type: ignore[no-untyped-call]
+    for part in module.modules():
+        for value in vars(part).values():
+            if not callable(value):
+                builtins.pop(id(value), None)
+    return torch.jit.script(module)
 
 
 def parity(detector: Detector, module: torch.jit.ScriptModule, inputs: Tensor) -> float:
