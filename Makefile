@@ -27,7 +27,7 @@ run: preflight .venv/run.stamp $(STORE)/deepfake.mar  ## Start portal, worker an
 # Tests start make themselves, which must not take itself for a part of this one.
 test: .venv/dev.stamp lint  ## Check style and types, and run all tests
 	@env --unset MAKELEVEL --unset MAKEFLAGS --unset MFLAGS \
-		$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+		$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder
 
 lint: .venv/dev.stamp  ## Check style and types only
 	@$(BIN)/ruff check

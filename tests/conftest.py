@@ -3,17 +3,25 @@
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 STACK = Path(__file__).parent / "stack"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, for what they share, and those that start servers in one process.
+class _ByFile(LoadScopeScheduling):
+    """Keeps the tests of a file in one process, and in one all of those that start servers."""
 
-    The servers come first, since they take longest.
-    """
-    for item in items:
-        group = STACK if item.path.is_relative_to(STACK) else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group)))
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "stack" if path.startswith("tests/stack/") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Share the tests out."""
+    return _ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that start servers, since they take longest."""
     items.sort(key=lambda item: not item.path.is_relative_to(STACK))

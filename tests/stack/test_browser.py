@@ -245,7 +245,8 @@ def test_a_file_that_is_too_large_is_explained(
     page = visit(java_script_enabled=java_script_enabled)
     register(page, f"large-{java_script_enabled}".lower())
     page.get_by_label("Choose an image").set_input_files(tmp_path / "large.jpg")
-    page.get_by_role("button", name="Check this image").click()
+    if not java_script_enabled:  # with it, the file is refused as soon as it is chosen
+        page.get_by_role("button", name="Check this image").click()
     expect(
         page.get_by_text("The limit is 20 MB" if not java_script_enabled else "the limit is 20 MB")
     ).to_be_visible()
