@@ -57,7 +57,7 @@ train: .venv/run.stamp  ## Train on the pictures below DATA=folder, and put the 
 
 mar: $(STORE)/deepfake.mar  ## Build the archive that TorchServe loads
 
-bench: .venv/bench.stamp $(STORE)/deepfake.mar  ## Measure serving beside its peers, in about 12 minutes; needs wrk
+bench: .venv/bench.stamp $(STORE)/deepfake.mar  ## Measure serving beside its peers; needs wrk
 	@$(BIN)/python -m benchmarks.serving
 
 setup: .venv/run.stamp  ## Install what `make run` needs
