@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import cv2
+import numpy as np
 from numpy.random import Generator
 
 from training import degrade
@@ -26,6 +27,12 @@ def augment(image: Pixels, kind: Augmentation, rng: Generator) -> Pixels:
         if rng.random() < probability:
             image = change(image, rng)
     return image
+
+
+def random_square(image: Pixels, side: int, rng: Generator) -> Pixels:
+    """Return a random part (side, side, 3) of an image (height, width, 3) that is at least as large."""
+    y, x = (int(rng.integers(length - side + 1)) for length in image.shape[:2])
+    return np.ascontiguousarray(image[y : y + side, x : x + side])
 
 
 def _mirror(image: Pixels, _: Generator) -> Pixels:

@@ -59,7 +59,7 @@ class Source:
     def _images(self) -> Batches:
         # One loader for all epochs: its workers stay alive, and learn the view from the items.
         hp = self.hyperparameters
-        images = Views(Images(self.train, hp.augmentation, hp.seed))
+        images = Views(Images(self.train, hp.augmentation, hp.seed, crop=hp.crop))
         return DataLoader(images, batch_sampler=self._plan, **self._reading)
 
     @property

@@ -8,6 +8,7 @@ import click
 import pandas as pd
 import torch
 
+from handler.preprocessing import IMAGE_SIZE
 from training.batches import Source
 from training.cache import Cache
 from training.checkpoint import BEST, restore
@@ -50,6 +51,7 @@ def _option(name: str, text: str, choices: Any = None, **settings: Any) -> Calla
 @click.option("--no-cache", is_flag=True, help="Send every image through the whole network in every epoch.")
 @click.option("--resume", is_flag=True, help="Continue the run where it stopped.")
 @click.option("--workers", default=1, show_default=True, help="Processes that read and augment images.")
+@_option("start", "Checkpoint to train further instead of ImageNet's weights.", metavar="FILE")
 @_option("unfreeze", "The first stage that is trained besides the head.", Unfreeze)
 @_option("epochs", "Passes over the training images.")
 @_option("batch_size", "Images in a step of each process.")
@@ -61,6 +63,7 @@ def _option(name: str, text: str, choices: Any = None, **settings: Any) -> Calla
 @_option("ema", "Decay of the averaged weights; 0 averages none.", type=SHARE)
 @_option("label_smoothing", "Distance of the targets from 0 and 1, doubled.", type=SHARE)
 @_option("augmentation", "Changes to training images.", Augmentation)
+@_option("crop", "Train on random squares of so many pixels.", type=click.IntRange(32, IMAGE_SIZE))
 @_option("synthetic_fakes", "Share of a batch: real images paired with fakes made of them.", type=SHARE)
 @_option("balance", "Draw sources by their size, its root, or evenly.", Balance)
 @_option("leave_out", "Train without this source, and test on it (repeatable).", multiple=True)
@@ -100,7 +103,7 @@ def train(
     with join() as world, Steps(world.leads) as steps:
         bf16 = hp.uses_bf16(world.device.type)
         torch.manual_seed(hp.seed)
-        detector = Detector(imagenet_backbone(backbone), hp.head_widths, hp.dropout)
+        detector = _begin(hp, backbone)
         features = Cache(cache, world.device, bf16, workers, progress=steps)
         source = Source(
             hp,
@@ -132,3 +135,11 @@ def train(
             for name, figures in judged.items():
                 console.print(f"left out: {name}", *(f"{key} {value:.4g}" for key, value in figures.items()))
             console.print(f"Wrote {out}/best.ckpt, last.ckpt, metrics.csv, history.png and run.json")
+
+
+def _begin(hp: HyperParameters, backbone: Path | None) -> Detector:
+    if hp.start is None:
+        return Detector(imagenet_backbone(backbone), hp.head_widths, hp.dropout)
+    if backbone is not None:
+        raise click.UsageError("--start brings its own backbone: leave out --backbone.")
+    return restore(Path(hp.start))[0]

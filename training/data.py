@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from handler.preprocessing import decode, resize
-from training.augment import augment
+from training.augment import augment, random_square
 from training.degrade import Pixels
 from training.hyperparameters import Augmentation
 from training.self_made import make_fake
@@ -68,15 +68,22 @@ def leave_out(frame: pd.DataFrame, sources: tuple[str, ...]) -> tuple[pd.DataFra
 class Images(Dataset[Example]):
     """The images of a frame, in the order of its rows, as uint8 RGB (224, 224, 3) with their labels.
 
-    A view is one drawing of the random augmentation: the same seed and view give the same pixels. Where the
+    A view is one drawing of the random augmentation: the same seed and view give the same pixels. With `crop`
+    it is a random square (crop, crop, 3) of the augmented image. Where the
     frame has a column `origin`, a row that is not its own origin is a fake made of that row, and both are
     augmented alike.
     """
 
     def __init__(
-        self, frame: pd.DataFrame, augmentation: Augmentation = "none", seed: int = 0, view: int = 0
+        self,
+        frame: pd.DataFrame,
+        augmentation: Augmentation = "none",
+        seed: int = 0,
+        view: int = 0,
+        crop: int | None = None,
     ) -> None:
         self.frame, self.augmentation, self.seed, self.view = frame, augmentation, seed, view
+        self.crop = crop
         self.paths = [str(path) for path in frame["path"]]
         self.origins = [int(row) for row in frame.get("origin", range(len(frame)))]
         self.labels = torch.tensor(frame["label"].to_numpy(), dtype=torch.float32)
@@ -99,7 +106,9 @@ class Images(Dataset[Example]):
 
     def change(self, pixels: Pixels, row: int, view: int) -> Pixels:
         """Augment an image as the one of that row is in a view."""
-        return augment(pixels, self.augmentation, np.random.default_rng([self.seed, view, row]))
+        rng = np.random.default_rng([self.seed, view, row])
+        changed = augment(pixels, self.augmentation, rng)
+        return changed if self.crop is None else random_square(changed, self.crop, rng)
 
 
 class Views(Dataset[Example]):

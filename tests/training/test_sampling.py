@@ -116,6 +116,26 @@ def test_a_fake_is_augmented_as_its_original(tmp_path: Path) -> None:
     assert np.array_equal(fake, again)
 
 
+def test_a_square_is_part_of_the_augmented_image_and_the_same_of_its_fake(tmp_path: Path) -> None:
+    path = photograph(tmp_path / "photograph.png")
+    rows = add_fakes(pd.DataFrame({"path": [str(path)], "label": [1], "source": ["video"]}))
+    places = set()
+    for view in range(4):
+        whole = [Images(rows, "strong", seed=4, view=view)[row][0].numpy() for row in (0, 1)]
+        parts = [Images(rows, "strong", seed=4, view=view, crop=64)[row][0].numpy() for row in (0, 1)]
+        found = [
+            (y, x)
+            for y in range(224 - 64 + 1)
+            for x in range(224 - 64 + 1)
+            if np.array_equal(whole[0][y : y + 64, x : x + 64], parts[0])
+        ]
+        assert len(found) == 1
+        y, x = found[0]
+        assert np.array_equal(whole[1][y : y + 64, x : x + 64], parts[1])
+        places.add((y, x))
+    assert len(places) == 4
+
+
 def test_fakes_differ_visibly_and_remain_the_same_picture(tmp_path: Path) -> None:
     path = photograph(tmp_path / "photograph.png")
     pixels = Images(pd.DataFrame({"path": [str(path)], "label": [1], "source": ["video"]}))[0][0].numpy()

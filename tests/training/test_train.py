@@ -92,6 +92,24 @@ def test_better_recipe_resumes_where_it_was_interrupted(
     assert torch.equal(run["weights"]["stem.bn1.running_mean"], before["bn1.running_mean"])
 
 
+def test_a_run_goes_on_from_the_weights_of_another(
+    csv: Path, backbone: Path, cache: Path, run: Path, tmp_path: Path
+) -> None:
+    start = run / "best.ckpt"
+    refused = invoke(*train_arguments(csv, backbone, cache, tmp_path / "a", 1, "--start", start))
+    assert refused.exit_code == 2
+    assert "leave out --backbone" in refused.output
+    arguments = train_arguments(csv, backbone, cache, tmp_path / "b", 1)
+    at = arguments.index("--backbone")
+    del arguments[at : at + 2]
+    # Squares of 96 pixels, at a rate of nothing: what is validated is what the other run had reached.
+    succeed(*arguments, "--start", start, "--learning-rate", 0, "--unfreeze", "layer3", "--crop", 96)
+    before, after = read(start)["weights"], weights(tmp_path / "b")
+    trained = [name for name in before if not name.endswith(("running_mean", "running_var", "tracked"))]
+    assert all(torch.equal(before[name], after[name]) for name in trained)
+    assert json.loads((tmp_path / "b/run.json").read_text())["hyperparameters"]["crop"] == 96
+
+
 def test_two_processes_train_one_model(csv: Path, backbone: Path, cache: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "training", *map(str, train_arguments(csv, backbone, cache, tmp_path, 2))]
