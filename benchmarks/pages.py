@@ -31,6 +31,7 @@ from portal.extensions import db
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
+LOG_SECONDS = 10  # after the answer
 
 
 @contextmanager
@@ -49,20 +50,22 @@ def prepare(settings: Settings) -> tuple[Subjects, list[Visit]]:
     with app.app_context():
         flask_migrate.upgrade()
         subjects = fill()
-        # What its autovacuum does by itself in time; SQLite has nothing like it.
+        # What it does by itself in time; SQLite has nothing like it.
         if db.engine.dialect.name == "postgresql":
             with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("VACUUM ANALYZE"))
+                connection.execute(text("CHECKPOINT"))
         db.session.remove()
         db.engine.dispose()
     return subjects, visits(app, subjects)
 
 
 @contextmanager
-def portal(settings: Settings) -> Iterator[str]:
-    """Run gunicorn inside the block; gives its address."""
+def portal(settings: Settings, log: Path) -> Iterator[str]:
+    """Run gunicorn inside the block, with a log of its times for `ServerTimes`; gives its address."""
     [port] = free_ports(1)
     options = ["--bind", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket"]
+    options += ["--access-logfile", str(log), "--access-logformat", "%({x-measured}i)s %(D)s"]
     environment = {name.upper(): str(value) for name, value in vars(settings).items()}
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", *options, "portal:create_app()"],
@@ -78,7 +81,28 @@ def portal(settings: Settings) -> Iterator[str]:
         process.wait()
 
 
-def measure(address: str, subjects: Subjects, wanted: list[Visit]) -> dict[Visit, Measured]:
+class ServerTimes:
+    """What gunicorn's log says of requests that carry a name of theirs."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def of(self, name: str, requests: int) -> list[float]:
+        """Return the milliseconds that the server took for the requests of a name, once all are logged."""
+        deadline = time.monotonic() + LOG_SECONDS
+        while True:
+            lines = [line.split() for line in self.log.read_text().splitlines()]
+            found = [int(taken) / 1000 for logged, taken in lines if logged == name]
+            if len(found) == requests:
+                return found
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"gunicorn logged {len(found)} of {requests} requests")
+            time.sleep(0.01)
+
+
+def measure(
+    address: str, subjects: Subjects, wanted: list[Visit], server: ServerTimes
+) -> dict[Visit, Measured]:
     """Ask for each address, first to warm up and then for the record; raises if one is not answered."""
     with ExitStack() as stack:
         clients = {
@@ -88,19 +112,19 @@ def measure(address: str, subjects: Subjects, wanted: list[Visit]) -> dict[Visit
         _sign_in(clients["user"], subjects.user)
         _sign_in(clients["admin"], subjects.admin)
         clients["program"].headers["Authorization"] = f"Bearer {subjects.api_key}"
-        return {visit: _measure(clients[visit.who], visit) for visit in wanted}
+        return {
+            visit: _measure(clients[visit.who], visit, server, str(number))
+            for number, visit in enumerate(wanted)
+        }
 
 
-def _measure(client: httpx.Client, visit: Visit) -> Measured:
-    times = []
+def _measure(client: httpx.Client, visit: Visit, server: ServerTimes, name: str) -> Measured:
     warm_up, repetitions = (0, DOWNLOAD_REPETITIONS) if is_download(visit) else (WARM_UP, REPETITIONS)
-    for number in range(warm_up + repetitions):
-        began = time.perf_counter()
-        response = client.get(visit.path)
-        if number >= warm_up:
-            times.append((time.perf_counter() - began) * 1000)
+    for _ in range(warm_up + repetitions):
+        response = client.get(visit.path, headers={"X-Measured": name})
     if response.status_code != 200:
         raise RuntimeError(f"{visit} was answered with status {response.status_code}")
+    times = server.of(name, warm_up + repetitions)[warm_up:]
     return Measured.of(response, times, lambda path: len(client.get(path).content))
 
 
@@ -145,11 +169,11 @@ def main() -> None:
             )
             print(f"Filling {name}", flush=True)
             subjects, wanted = prepare(settings)
-            with portal(settings) as address:
+            asked = [each for each in wanted if match in each.path and not _sends_on(each)]
+            log = Path(folder, f"{name}.log")
+            with portal(settings, log) as address:
                 print(f"Measuring {name}", flush=True)
-                found[name] = measure(
-                    address, subjects, [each for each in wanted if match in each.path and not _sends_on(each)]
-                )
+                found[name] = measure(address, subjects, asked, ServerTimes(log))
     sys.exit(write(found, None if match else ROOT / "benchmarks/PAGES.md"))
 
 

@@ -18,23 +18,25 @@ REPETITIONS, WARM_UP = 30, 3
 # A file of 90,000 lines takes seconds, and need not be asked for as often.
 DOWNLOAD_REPETITIONS = 2
 LIMIT_MS, LIMIT_BYTES = 50, 100_000
+SWAGGER_UI = "/api/v1/docs"
 HOW = """\
 Made by `python -m benchmarks.pages` on {processor}, with {databases}. The database holds {DETECTIONS} \
 detections: {OF_ONE_USER} of the user who asks, the others of {OTHERS} people, one of them the administrator \
 who asks; with {DISPUTES} disputed verdicts, {AUDIT_ENTRIES} entries in the audit log, {SHARES} links and \
 {DELIVERIES} messages to webhooks. TorchServe does not run.
 
-gunicorn and its client share the machine. Times are in milliseconds, at the client, from sending the \
-request to the last byte of the answer: the median, and what 95 of 100 do not exceed, of {repetitions} \
-requests after {warm_up}, or of {downloads} for files to keep. kB are those of the answer, uncompressed, and \
-together with the style sheets and scripts that it names."""
+gunicorn and its client share the machine. Times are gunicorn's own in milliseconds, from reading the \
+request to writing the last byte of the answer: the median, and what 95 of 100 do not exceed, of \
+{repetitions} requests after {warm_up}, or of {downloads} for files to keep. kB are those of the answer, \
+uncompressed, and together with the style sheets and scripts that it names. The page that documents the API \
+is not held to the size, since it brings Swagger UI."""
 # What the head of a page has the browser load.
 _LOADED = re.compile(r'(?:<link rel="stylesheet" href|<script src)="([^"]+)"')
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What came back, in bytes, and the time from the request to its last byte, in milliseconds."""
+    """What came back, in bytes, and the server's time from the request to its last byte, in milliseconds."""
 
     media_type: str
     size: int
@@ -118,7 +120,8 @@ def _head(found: Found) -> list[str]:
 def _is_over(visit: Visit, each: Measured) -> bool:
     if is_download(visit):
         return False
-    return each.median_ms >= LIMIT_MS or (each.is_page and each.size_with_files >= LIMIT_BYTES)
+    is_large = each.is_page and each.size_with_files >= LIMIT_BYTES and visit.path != SWAGGER_UI
+    return each.median_ms >= LIMIT_MS or is_large
 
 
 def _table(found: Found, wanted: Callable[[Visit, Measured], bool]) -> Iterator[str]:

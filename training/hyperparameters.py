@@ -15,7 +15,7 @@ Precision = Literal["auto", "bf16", "fp32"]
 class HyperParameters:
     """What a run is made of; two runs with equal values on equal data end with equal weights."""
 
-    start: str | None = None  # checkpoint of a run that is trained further, in the place of ImageNet's weights
+    start: str | None = None  # checkpoint of a run that is trained further, instead of ImageNet's weights
     unfreeze: Unfreeze = "none"  # the first stage that is trained, with all later ones and the head
     epochs: int = 10
     batch_size: int = 64  # of each process
@@ -31,7 +31,7 @@ class HyperParameters:
     head_widths: tuple[int, ...] = (256, 64)
     dropout: float = 0.3
     augmentation: Augmentation = "recipe"
-    crop: int | None = None  # side in pixels of the random square that is trained on, at the image's own scale
+    crop: int | None = None  # side in pixels of the random square that is trained on, at full scale
     synthetic_fakes: float = 0.0  # share of a batch that is real images paired with fakes made of them
     balance: Balance = "none"  # how sources of different size are drawn
     leave_out: tuple[str, ...] = ()  # sources neither trained on nor validated
@@ -53,7 +53,7 @@ class HyperParameters:
 
     @property
     def cacheable(self) -> bool:
-        """Return whether activations can be cached: of layers that stay frozen, and whole images seen again."""
+        """Return whether activations can be cached: of frozen layers, and whole images seen again."""
         return self.unfreeze in {"none", "layer4"} and not self.synthetic_fakes and self.crop is None
 
     def continues(self, earlier: "HyperParameters") -> bool:

@@ -16,14 +16,12 @@ from typing import Any
 import httpx
 
 from benchmarks.serving.images import SIZES, photograph
-from benchmarks.serving.load import Load, Target, drive
+from benchmarks.serving.load import OVERLOAD, Load, Target, drive
 from benchmarks.serving.models import Models
 from benchmarks.serving.report import Limit, Run, Started, write
 from benchmarks.serving.systems import ROOT, System, systems
 
 CLIENTS = [1, 4, 16, 64]
-# Twice as many as wait in TorchServe's queue: some must be refused.
-OVERLOAD = 200
 # Queues fill, and batches grow to what the number of clients makes of them.
 WARM_UP_SECONDS = 2.0
 

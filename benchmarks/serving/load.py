@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 
 SCRIPT = Path(__file__).with_name("load.lua")
+# Twice as many clients as wait in TorchServe's queue: some must be refused.
+OVERLOAD = 200
 # A full queue of the slowest system is answered within this.
 TIMEOUT_SECONDS = 60
 
