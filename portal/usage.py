@@ -143,7 +143,9 @@ class _Tally:
 
     def count(self, since: datetime, until: datetime) -> None:
         """Add the detections of a time."""
-        for kind, ms, count in db.session.execute(COUNTED, {"since": since, "until": until}):
+        # By the connection: the session would treat each row as if it might hold objects.
+        connection = db.session.connection()
+        for kind, ms, count in connection.execute(COUNTED, {"since": since, "until": until}):
             self.kinds[kind] += count
             if ms is not None:
                 self.times[ms] += count
