@@ -117,7 +117,7 @@ def test_the_page_holds_every_number_as_text(client: FlaskClient, add: Add, days
     add(days=days - 1, label="fake", duration_ms=1234)
     text = client.get(f"/admin/usage?days={days}").get_data(as_text=True)
     assert "1 likely fake" in text
-    assert "1230 ms" in text
+    assert "1.2 s" in text
     assert text.count('<th scope="row">') == spans + 1
     assert "style=" not in text
 
