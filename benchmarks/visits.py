@@ -16,8 +16,15 @@ QUERIES = {
     "history.index": (
         *("page=7000", "size=48", "sort=oldest", "sort=name", "sort=name&page=7000", "sort=most-fake"),
         *("sort=most-real", "sort=most-fake&page=3000", "verdict=real", "verdict=fake&page=1500"),
-        *("verdict=uncertain", "verdict=pending", "verdict=failed", "verdict=failed&sort=name", "label=fake"),
-        *("verdict=fake&sort=most-real", "verdict=real&sort=name", "q=img", "q=img&page=500", "q=a&size=48"),
+        *("verdict=uncertain", "verdict=pending", "verdict=failed", "verdict=failed&sort=name"),
+        *(
+            "verdict=label-fake",
+            "verdict=fake&sort=most-real",
+            "verdict=real&sort=name",
+            "q=img",
+            "q=img&page=500",
+            "q=a&size=48",
+        ),
         *("q=berlin", "q=berlin&sort=name", "q=zzz", "q=zz", "q=press+witness", "q=img&verdict=failed"),
         *(
             "q=img&sort=most-fake",

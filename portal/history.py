@@ -106,10 +106,10 @@ def _conditions() -> list[ColumnElement[bool]]:
     given, asked = request.args, []
     if words := given.get("q", "").strip():
         asked.append(_holds(words))
-    if (verdict := Detection.kinds().get(given.get("verdict", ""))) is not None:
+    # By the label, an uncertain verdict is found on the side to which it leans.
+    labels = {f"label-{label}": Detection.label == label for label in ("real", "fake")}
+    if (verdict := (Detection.kinds() | labels).get(given.get("verdict", ""))) is not None:
         asked.append(verdict)
-    if given.get("label") in ("real", "fake"):
-        asked.append(Detection.label == given["label"])
     if since := _day(given.get("from")):
         asked.append(Detection.created_at >= since)
     if until := _day(given.get("to")):

@@ -150,7 +150,7 @@ class Detection(Base):
             postgresql_where=text(NOTE_IS_LONG),
         ),
         Index("ix_detections_status_next_attempt_at", "status", "next_attempt_at"),
-        Index("ix_detections_status_label", "status", "label"),
+        Index("ix_detections_status_label_certainty", "status", "label", "certainty"),
         # All that the figures of a period are made of, so that they come from the index alone.
         Index("ix_detections_usage", "created_at", "status", "label", "certainty", "duration_ms", "user_id"),
     )

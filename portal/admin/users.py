@@ -107,17 +107,13 @@ def reset_password(user_id: int) -> Response:
 
 
 def _user_page(somebody: User, link: str = "") -> str:
-    # In the order of an index, which is then counted through.
-    kinds = (Detection.status, Detection.label)
-    counts = select(Detection.label, func.count()).where(Detection.user_id == somebody.id).group_by(*kinds)
-    labels: Counter[str | None] = Counter()
-    for label, count in db.session.execute(counts):
-        labels[label] += count
+    counts = select(Detection.status, func.count()).where(Detection.user_id == somebody.id)
+    statuses = Counter(dict(db.session.execute(counts.group_by(Detection.status)).all()))
     disputed = select(func.count()).select_from(Feedback).where(Feedback.user_id == somebody.id)
     return render_template(
         "admin/user.html",
         user=somebody,
-        labels=labels,
+        statuses=statuses,
         disputed=db.session.scalar(disputed),
         entries=db.session.scalars(audit.about(somebody.name).limit(5)).all(),
         link=link,

@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from html import unescape
 
+import httpx
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.extensions import db
 from portal.models import FaqEntry, User
-from tests.portal.conftest import PASSWORD, signed_in, stored, upload
+from tests.portal.conftest import PASSWORD, VERDICT, FakeServing, drawn, signed_in, stored, upload
 
 
 def text_of(client: FlaskClient, path: str) -> str:
@@ -98,11 +99,15 @@ def test_administration_is_for_administrators(
     assert user_names(app) == {"ada"}
 
 
-def test_totals_are_shown(client: FlaskClient, admin: int) -> None:
+def test_totals_are_shown(client: FlaskClient, admin: int, serving: FakeServing) -> None:
     upload(client)
+    serving.answer = lambda _: httpx.Response(200, json=VERDICT | {"certainty": "low"})
+    upload(client, drawn("PNG"))
     text = " ".join(text_of(client, "/admin/").split())
-    for figure in ("<dt>Users</dt><dd>1</dd>", "<dt>Labelled fake</dt><dd>1</dd>", "<dd>197 kB</dd>"):
-        assert figure in text
+    figures = {"Users": 1, "Images checked": 2, "Likely fake": 1, "Likely real": 0, "Uncertain": 1}
+    for name, count in figures.items():
+        assert f"<dt>{name}</dt><dd>{count}</dd>" in text
+    assert "kB on disk" in text
 
 
 def test_users_are_searched_and_paged(client: FlaskClient, admin: int, add_user: Callable[..., int]) -> None:

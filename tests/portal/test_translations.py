@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from portal.extensions import db
 from portal.faq_texts import FIRST_ENTRIES
-from portal.formats import day, file_size, moment, number, percent
+from portal.formats import day, file_size, milliseconds, moment, number, percent
 from portal.languages import LANGUAGES, english
 from portal.models import FaqEntry, now
 from tests.portal.conftest import PASSWORD, Auth, FakeServing, drawn, upload
@@ -302,3 +302,17 @@ def test_numbers_and_times_are_written_as_the_reader_does(app: Flask, code: str,
         assert said == written
         with english():
             assert number(1234) == "1,234"
+
+
+@pytest.mark.parametrize(
+    ("code", "second"), [("en", "1.2 s"), ("de", "1,2 s"), ("fr", "1,2 s"), ("es", "1,2 s")]
+)
+def test_durations_are_written_in_the_unit_that_fits(app: Flask, code: str, second: str) -> None:
+    with app.test_request_context(headers={"Accept-Language": code}):
+        assert [milliseconds(1234), milliseconds(999.4), milliseconds(999.5), milliseconds(None)] == [
+            second,
+            "999 ms",
+            "1 s",
+            "\u2013",
+        ]
+        assert milliseconds(200, beside=1234) == second.replace("1", "0")

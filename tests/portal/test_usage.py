@@ -1,5 +1,6 @@
 """Usage: the figures of a period are right, day by day, and the charts draw them."""
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -117,7 +118,7 @@ def test_the_page_holds_every_number_as_text(client: FlaskClient, add: Add, days
     add(days=days - 1, label="fake", duration_ms=1234)
     text = client.get(f"/admin/usage?days={days}").get_data(as_text=True)
     assert "1 likely fake" in text
-    assert "1230 ms" in text
+    assert "1.2 s" in text
     assert text.count('<th scope="row">') == spans + 1
     assert "style=" not in text
 
@@ -139,10 +140,45 @@ def test_stacks_fill_their_share_of_the_height() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "top"), [(0, 4), (4, 4), (5, 8), (9, 12), (13, 20), (21, 40), (1999, 2000)]
+    ("value", "numbers"),
+    [
+        (0, (4, 3, 2, 1, 0)),
+        (5, (5, 4, 3, 2, 1, 0)),
+        (6, (6, 4, 2, 0)),
+        (21, (25, 20, 15, 10, 5, 0)),
+        (1999, (2000, 1500, 1000, 500, 0)),
+    ],
 )
-def test_the_axis_ends_at_a_round_number(value: int, top: int) -> None:
-    assert charts.ceiling(value) == top
+def test_the_axis_has_round_numbers_and_little_above_the_bars(value: int, numbers: tuple[int, ...]) -> None:
+    assert charts.scale(value) == numbers
+
+
+def test_a_month_with_one_busy_day_has_that_day_named_and_zeros_beside_it(
+    client: FlaskClient, add: Add
+) -> None:
+    for _ in range(3):
+        add(days=4, label="fake", duration_ms=1234)
+    text = client.get("/admin/usage?days=30").get_data(as_text=True)
+    verdicts, times, failures = re.findall(r'class="panel chart-panel".*?</section>', text, re.DOTALL)
+    assert verdicts.count('class="chart-zero"') == 29
+    assert re.findall(r'class="chart-peak".*?>(.*?)<', verdicts) == ["3"]
+    assert times.count('class="chart-zero"') == 0
+    assert re.findall(r"<span>(.*?)</span>", times) == ["1.5 s", "1 s", "0.5 s", "0 s"]
+    assert "Nothing in this time." in failures
+
+
+@pytest.mark.parametrize(
+    ("bars", "dated"), [(1, [0]), (7, [*range(7)]), (13, [*range(0, 13, 2)]), (30, [*range(4, 30, 5)])]
+)
+def test_so_many_dates_stand_below_a_chart_as_there_is_room_for(bars: int, dated: list[int]) -> None:
+    assert list(charts.stacked([{"a": 1}] * bars, ("a",)).dated) == dated
+
+
+def test_texts_at_the_ends_of_a_chart_stay_inside() -> None:
+    bars = charts.stacked([{"a": 1}] * 30, ("a",)).bars
+    assert (bars[0].anchor, bars[0].text_x) == ("start", bars[0].x)
+    assert (bars[-1].anchor, bars[-1].text_x) == ("end", bars[-1].x + bars[-1].width)
+    assert bars[0].x < bars[15].x + bars[15].width / 2 == bars[15].text_x
 
 
 def test_first_day_counts_today() -> None:

@@ -178,7 +178,7 @@ def test_the_history_is_searched_selected_and_exported(visit: Callable[..., Page
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert "flower.jpg" in download.value.path().read_text()
-    page.get_by_role("link", name="Reset").click()
+    page.get_by_role("link", name="Show all").click()
     expect(page.get_by_text("Delete selected")).to_be_hidden()
     page.get_by_label("Select all on this page").check()
     expect(page.get_by_text("2 selected")).to_be_visible()
