@@ -110,6 +110,11 @@ def _jvm_options() -> list[str]:
     return []
 
 
+def _may_have_gpu() -> bool:
+    drivers = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
+    return shutil.which("nvidia-smi") is not None or any(driver.exists() for driver in drivers)
+
+
 def _environment() -> dict[str, str]:
     environment = dict(os.environ)
     # A worker searches it before the archive, so the repository would shadow what the archive holds.
@@ -117,7 +122,7 @@ def _environment() -> dict[str, str]:
     # A thread that spins at a barrier takes the core that the one it waits for needs: an int8 pass of 12 ms
     # was seen to take 640 beside one other busy process.
     environment.setdefault("OMP_WAIT_POLICY", "passive")
-    if shutil.which("nvidia-smi") is None and not environment.get("CUDA_VISIBLE_DEVICES"):
+    if not _may_have_gpu():
         # The server counts GPUs with nvidia-smi, and would report at each start that it failed. Told of a
         # device, it does not look; that there is none, CUDA knows by the number -1, the server by its own.
         environment |= {"CUDA_VISIBLE_DEVICES": "-1", "TS_NUMBER_OF_GPU": "0"}
