@@ -24,6 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # where those of packaging are not installed.
 COMMANDS = {
     "prepare": "prepare",
+    "shortcuts": "shortcuts",
     "train": "train",
     "compare": "compare",
     "calibrate": "calibrate",
@@ -62,8 +63,8 @@ class Group(click.Group):
 def main() -> None:
     """Train, measure, export and package the deepfake detector.
 
-    Steps: prepare, train, calibrate, quantize, export, evaluate, gate, card, archive; compare tabulates runs,
-    predict judges pictures.
+    Steps: prepare, train, calibrate, quantize, export, evaluate, gate, card, archive; shortcuts looks at the
+    data, compare tabulates runs, predict judges pictures.
     """
     # TorchScript is the contract with TorchServe; its deprecation is known and accepted.
     warnings.filterwarnings("ignore", "`torch.jit", category=FutureWarning)

@@ -4,20 +4,42 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from tests.training.conftest import invoke, photograph, succeed
+from tests.training.conftest import draw, invoke, photograph, succeed
 from training.calibrate import certainty_levels, platt
 from training.checkpoint import restore
 from training.data import DataError
 from training.drawings import drawings
 from training.intervals import intervals
 from training.metrics import calibration_error, evaluate, source_aucs
+from training.shortcuts import shortcuts
 from training.store import load
 from training.stress import CHANGES, Changed
+
+
+def test_shortcuts_name_what_tells_the_classes_apart(tmp_path: Path) -> None:
+    rows = []
+    for seed in range(8):
+        draw(tmp_path / f"real/{seed}.png", 0, seed)
+        image = cv2.imread(str(tmp_path / f"real/{seed}.png"))
+        assert image is not None
+        # Under a grid, and as fakes the same pictures without it.
+        assert cv2.imwrite(str(tmp_path / f"{seed}.png"), cv2.GaussianBlur(image, (0, 0), 6))
+        rows += [(f"{tmp_path}/real/{seed}.png", 1, "web"), (f"{tmp_path}/{seed}.png", 0, "soft")]
+    frame = pd.DataFrame(rows, columns=["path", "label", "source"]).assign(split="train")
+    found = shortcuts(frame, "none")
+    assert found.loc["sharpness", "all"] == 1
+    assert found.loc["sharpness", "soft"] == 1
+    assert found.loc["brightness", "all"] == pytest.approx(0.5, abs=0.15)
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    shown = succeed("shortcuts", "--csv", tmp_path / "data.csv", "--per-source", 5).output
+    assert "train, 10 images, none" in shown
+    assert "1.00" in shown
 
 
 def test_figures_of_a_known_case() -> None:
