@@ -18,12 +18,11 @@ class AtLeast(int):
 class SearchPage(Pagination):
     """A page of the rows that `rows` selects whole and `ids` by their ids, in order.
 
-    The ids of the page and the count come from one pass over an index; only the rows shown are read. `exact`
-    is how many there are, where that is known.
+    The ids of the page and the count come from one pass over an index; only the rows shown are read.
     """
 
-    def __init__(self, ids: Select[Any], rows: Select[Any], per_page: int, exact: int | None = None) -> None:
-        super().__init__(per_page=per_page, ids=ids, rows=rows, exact=exact)
+    def __init__(self, ids: Select[Any], rows: Select[Any], per_page: int) -> None:
+        super().__init__(per_page=per_page, ids=ids, rows=rows)
 
     @property
     def pages(self) -> int:
@@ -33,16 +32,13 @@ class SearchPage(Pagination):
 
     def _query_items(self) -> list[Any]:
         ids, rows = self._query_args["ids"], self._query_args["rows"]
-        wanted = AHEAD + 1 if self._query_args["exact"] is None else self.per_page
-        self._reached = db.session.scalars(ids.offset(self._query_offset).limit(wanted)).all()
+        self._reached = db.session.scalars(ids.offset(self._query_offset).limit(AHEAD + 1)).all()
         shown = self._reached[: self.per_page]
         [key] = ids.selected_columns
         found = {row.id: row for row in db.session.scalars(rows.where(key.in_(shown)))}
         return [found[each] for each in shown if each in found]
 
     def _query_count(self) -> int:
-        if self._query_args["exact"] is not None:
-            return int(self._query_args["exact"])
         if len(self._reached) > AHEAD:
             return AtLeast(self._query_offset + AHEAD)
         return self._query_offset + len(self._reached)

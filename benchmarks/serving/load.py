@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ SCRIPT = Path(__file__).with_name("load.lua")
 OVERLOAD = 200
 # A full queue of the slowest system is answered within this.
 TIMEOUT_SECONDS = 60
+# A server is idle that takes less than this share of a core for so long; Ray's processes never take nothing.
+IDLE_SHARE, IDLE_SECONDS = 0.3, 0.5
+SETTLE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,30 @@ class Target:
     process: psutil.Process
 
 
+def settle(process: psutil.Process) -> None:
+    """Return once a server has done what clients left behind that no longer wait; raises TimeoutError.
+
+    Their requests stay in its queue, and would have the next ones refused.
+    """
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        used = _cpu(process)
+        time.sleep(IDLE_SECONDS)
+        if _cpu(process) - used < IDLE_SHARE * IDLE_SECONDS:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"The server still computes {SETTLE_SECONDS:g} seconds after the last client.")
+
+
 def drive(target: Target, body: Path, *, system: str, pixels: str, clients: int, seconds: float) -> Load:
-    """Post a body with that many clients at once, each waiting for its answer before it asks again."""
+    """Post a body with that many clients at once, each waiting for its answer before it asks again.
+
+    It begins once the server is idle.
+    """
     command = ["wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{seconds:g}s"]
     command += ["--timeout", f"{TIMEOUT_SECONDS}s", "--script", str(SCRIPT), target.url]
     command += ["--", str(body), target.content_type, target.authorization]
+    settle(target.process)
     busy, served, generated = _busy(), _cpu(target.process), _children()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     busy, served = _busy() - busy, _cpu(target.process) - served

@@ -1,6 +1,5 @@
 """Users: finding them, shutting them out and letting them in, their rights and their passwords."""
 
-from collections import Counter
 from collections.abc import Callable
 
 from flask import (
@@ -22,7 +21,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from portal import accounts, audit
 from portal.admin.blueprint import PAGE_SIZE, blueprint
 from portal.extensions import db
-from portal.models import Detection, Feedback, User
+from portal.models import Detection, Feedback, Status, User
 
 FILTERS = {"admins": User.is_admin, "disabled": User.is_disabled}
 
@@ -107,13 +106,15 @@ def reset_password(user_id: int) -> Response:
 
 
 def _user_page(somebody: User, link: str = "") -> str:
-    counts = select(Detection.status, func.count()).where(Detection.user_id == somebody.id)
-    statuses = Counter(dict(db.session.execute(counts.group_by(Detection.status)).all()))
+    counted = select(func.count()).select_from(Detection).where(Detection.user_id == somebody.id)
+    waiting, failed = (counted.where(Detection.status == each) for each in (Status.PENDING, Status.FAILED))
     disputed = select(func.count()).select_from(Feedback).where(Feedback.user_id == somebody.id)
     return render_template(
         "admin/user.html",
         user=somebody,
-        statuses=statuses,
+        images=db.session.scalar(counted),
+        waiting=db.session.scalar(waiting),
+        failed=db.session.scalar(failed),
         disputed=db.session.scalar(disputed),
         entries=db.session.scalars(audit.about(somebody.name).limit(5)).all(),
         link=link,
