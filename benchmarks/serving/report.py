@@ -199,6 +199,7 @@ def _table(header: list[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def _plot(path: Path, run: Run) -> None:
+    numbers = sorted({load.clients for load in run.loads if load.pixels == run.loads[0].pixels})
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for system in dict.fromkeys(load.system for load in run.loads):
         loads = [load for load in run.loads if load.system == system and load.pixels == run.loads[0].pixels]
@@ -207,10 +208,11 @@ def _plot(path: Path, run: Run) -> None:
         axes[1].plot(clients, [load.p99 for load in loads], marker="o", label=system)
     for axis, title in zip(axes, ("requests per second", "99th percentile of latency, ms"), strict=True):
         axis.set_xscale("log", base=2)
+        axis.set_xticks(numbers, [str(number) for number in numbers])
         axis.set_xlabel(f"clients, {run.loads[0].pixels}-pixel JPEG")
         axis.set_title(title)
         axis.grid(alpha=0.3)
-        axis.set_ylim(bottom=0)
+    axes[0].set_ylim(bottom=0)
     axes[1].set_yscale("log")
     axes[0].legend(fontsize="small")
     figure.savefig(path, dpi=100)
