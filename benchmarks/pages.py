@@ -62,7 +62,7 @@ def prepare(settings: Settings) -> tuple[Subjects, list[Visit]]:
 
 @contextmanager
 def portal(settings: Settings, log: Path) -> Iterator[str]:
-    """Run gunicorn inside the block, with a log of its times for `ServerTimes`; gives its address."""
+    """Run gunicorn inside the block, with a log of what each request took; gives its address."""
     [port] = free_ports(1)
     options = ["--bind", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket"]
     options += ["--access-logfile", str(log), "--access-logformat", "%({x-measured}i)s %(D)s"]
@@ -81,28 +81,7 @@ def portal(settings: Settings, log: Path) -> Iterator[str]:
         process.wait()
 
 
-class ServerTimes:
-    """What gunicorn's log says of requests that carry a name of theirs."""
-
-    def __init__(self, log: Path) -> None:
-        self.log = log
-
-    def of(self, name: str, requests: int) -> list[float]:
-        """Return the milliseconds that the server took for the requests of a name, once all are logged."""
-        deadline = time.monotonic() + LOG_SECONDS
-        while True:
-            lines = [line.split() for line in self.log.read_text().splitlines()]
-            found = [int(taken) / 1000 for logged, taken in lines if logged == name]
-            if len(found) == requests:
-                return found
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"gunicorn logged {len(found)} of {requests} requests")
-            time.sleep(0.01)
-
-
-def measure(
-    address: str, subjects: Subjects, wanted: list[Visit], server: ServerTimes
-) -> dict[Visit, Measured]:
+def measure(address: str, subjects: Subjects, wanted: list[Visit], log: Path) -> dict[Visit, Measured]:
     """Ask for each address, first to warm up and then for the record; raises if one is not answered."""
     with ExitStack() as stack:
         clients = {
@@ -113,19 +92,32 @@ def measure(
         _sign_in(clients["admin"], subjects.admin)
         clients["program"].headers["Authorization"] = f"Bearer {subjects.api_key}"
         return {
-            visit: _measure(clients[visit.who], visit, server, str(number))
+            visit: _measure(clients[visit.who], visit, log, str(number))
             for number, visit in enumerate(wanted)
         }
 
 
-def _measure(client: httpx.Client, visit: Visit, server: ServerTimes, name: str) -> Measured:
+def _measure(client: httpx.Client, visit: Visit, log: Path, name: str) -> Measured:
     warm_up, repetitions = (0, DOWNLOAD_REPETITIONS) if is_download(visit) else (WARM_UP, REPETITIONS)
     for _ in range(warm_up + repetitions):
         response = client.get(visit.path, headers={"X-Measured": name})
     if response.status_code != 200:
         raise RuntimeError(f"{visit} was answered with status {response.status_code}")
-    times = server.of(name, warm_up + repetitions)[warm_up:]
+    times = _server_times(log, name, warm_up + repetitions)[warm_up:]
     return Measured.of(response, times, lambda path: len(client.get(path).content))
+
+
+def _server_times(log: Path, name: str, requests: int) -> list[float]:
+    """Return the milliseconds that gunicorn took for the requests of a name, once it has logged them all."""
+    deadline = time.monotonic() + LOG_SECONDS
+    while True:
+        lines = [line.split() for line in log.read_text().splitlines()]
+        found = [int(taken) / 1000 for logged, taken in lines if logged == name]
+        if len(found) == requests:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"gunicorn logged {len(found)} of {requests} requests")
+        time.sleep(0.01)
 
 
 def _sends_on(visit: Visit) -> bool:
@@ -173,7 +165,7 @@ def main() -> None:
             log = Path(folder, f"{name}.log")
             with portal(settings, log) as address:
                 print(f"Measuring {name}", flush=True)
-                found[name] = measure(address, subjects, asked, ServerTimes(log))
+                found[name] = measure(address, subjects, asked, log)
     sys.exit(write(found, None if match else ROOT / "benchmarks/PAGES.md"))
 
 

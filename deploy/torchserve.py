@@ -111,7 +111,8 @@ def _jvm_options() -> list[str]:
 
 
 def _may_have_gpu() -> bool:
-    drivers = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
+    # NVIDIA's own, Windows' for Linux beside it, and AMD's, whose devices CUDA_VISIBLE_DEVICES hides as well.
+    drivers = (Path("/dev/nvidiactl"), Path("/dev/dxg"), Path("/dev/kfd"))
     return shutil.which("nvidia-smi") is not None or any(driver.exists() for driver in drivers)
 
 

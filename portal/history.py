@@ -119,7 +119,7 @@ def _conditions() -> list[ColumnElement[bool]]:
 
 def _holds(words: str) -> ColumnElement[bool]:
     """Whether the name or the note holds the words, or they are the SHA-256."""
-    # LIKE compares letter by letter and takes twice as long on PostgreSQL.
+    # LIKE compares letter by letter, which takes longer on PostgreSQL.
     place = func.strpos if db.engine.dialect.name == "postgresql" else func.instr
     found: ColumnElement[bool] = place(Detection.search_text, words.lower()) > 0
     in_long_note = and_(text(NOTE_IS_LONG), Detection.note.icontains(words, autoescape=True))
