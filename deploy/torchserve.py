@@ -123,6 +123,9 @@ def _environment() -> dict[str, str]:
     # A thread that spins at a barrier takes the core that the one it waits for needs: an int8 pass of 12 ms
     # was seen to take 640 beside one other busy process.
     environment.setdefault("OMP_WAIT_POLICY", "passive")
+    # Passive alone, a thread sleeps at the end of every layer, however short the wait. So many turns outlast
+    # most waits: a lone image took three quarters of the time. A tenth and ten times as many were slower.
+    environment.setdefault("GOMP_SPINCOUNT", "20000")
     if not _may_have_gpu():
         # The server counts GPUs with nvidia-smi, and would report at each start that it failed. Told of a
         # device, it does not look; that there is none, CUDA knows by the number -1, the server by its own.

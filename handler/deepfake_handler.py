@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 from handler.answers import Answer, count, failing
 from handler.faces import DETECTOR, FaceCounter
 from handler.grad_cam import grad_cam
-from handler.precision import TYPES, carried, choose, load
-from handler.preprocessing import IMAGE_SIZE, BadImage, decode, normalise, resize
+from handler.network import Judged, Network
+from handler.precision import carried, choose, load
+from handler.preprocessing import IMAGE_SIZE, BadImage, decode, resize
 from handler.verdict import verdict
 
 logger = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
 Image = NDArray[np.uint8]
-# Feature map and gradient of the head; a probability of real, and what explains it if that was asked for.
-Evidence = tuple[torch.Tensor, torch.Tensor]
-Judged = tuple[float, Evidence | None]
 
 
 class DeepfakeHandler:
@@ -57,7 +55,8 @@ class DeepfakeHandler:
         files = carried(archive)
         self.choice = choose(str(settings.get("precision", "auto")), files, self.device)
         file = files.get(self.choice.precision, context.manifest["model"]["serializedFile"])
-        self.module = load(archive / file, self.choice.precision, self.device)
+        module = load(archive / file, self.choice.precision, self.device)
+        self.network = Network(module, self.choice.precision, self.device, self.threads)
         self.count_faces = FaceCounter(archive / DETECTOR)
         self._warm_up(int(properties.get("batch_size") or 1))
         logger.info(
@@ -139,17 +138,8 @@ class DeepfakeHandler:
         """Send images through the network at once, with what explains them if any is to be explained."""
         if not images:
             return {}
-        # Pixels travel as bytes: a quarter of what normalised floats would take.
-        pixels = torch.from_numpy(np.stack(list(images.values()))).to(self.device)
-        batch = normalise(pixels).to(TYPES[self.choice.precision])
-        found: list[Judged]
-        if explained.isdisjoint(images):
-            with torch.inference_mode():
-                found = [(probability, None) for probability in self.module(batch).tolist()]
-        else:
-            probabilities, feature_maps, gradients = self.module.explain(batch)
-            evidence = zip(feature_maps, gradients, strict=True)
-            found = list(zip(probabilities.tolist(), evidence, strict=True))
+        pixels = torch.from_numpy(np.stack(list(images.values())))
+        found = self.network.judge(pixels, explain=not explained.isdisjoint(images))
         return dict(zip(images, found, strict=True))
 
 

@@ -19,7 +19,7 @@ from benchmarks.serving.images import SIZES, photograph
 from benchmarks.serving.load import OVERLOAD, Load, Target, drive
 from benchmarks.serving.models import Models
 from benchmarks.serving.report import Limit, Run, Started, write
-from benchmarks.serving.systems import ROOT, System, systems
+from benchmarks.serving.systems import ROOT, WAITING, System, systems
 
 CLIENTS = [1, 4, 16, 64]
 # Queues fill, and batches grow to what the number of clients makes of them.
@@ -134,7 +134,7 @@ def _limit(models: Models, precision: str, size: str, image: Path, seconds: floa
         "--seconds",
         str(seconds),
     ]
-    environment = {"OMP_WAIT_POLICY": "passive", "PATH": "/usr/bin:/bin"}
+    environment = WAITING | {"PATH": "/usr/bin:/bin"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     limit = Limit(precision, size, **json.loads(done.stdout.splitlines()[-1]))
     _say(f"limit, {precision}, {size}: {limit.rate:.1f}/s, one image {limit.single_ms:.0f} ms")

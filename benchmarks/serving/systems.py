@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180.0
 STOP_SECONDS = 20.0
 RAW = "application/octet-stream"
+# How a thread waits for the others of a pass, as deploy/torchserve.py sets it.
+WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "20000"}
 
 
 class StartError(Exception):
@@ -105,7 +107,7 @@ def systems(models: Models, folder: Path) -> list[System]:
         options.append(f"--module={models.module(precision)}")
         how = (
             f"our preprocessing and module, batches of 8, workers: {workers}, threads of each: {threads}, "
-            "OMP_WAIT_POLICY=passive"
+            "OMP_WAIT_POLICY=passive, GOMP_SPINCOUNT=20000"
         )
         for peer in PEERS:
             found.append(
@@ -180,7 +182,7 @@ def run_peer(peer: Peer, options: list[str], log: Path) -> Iterator[Target]:
     """Run a peer's module with these options."""
     [port] = free_ports(1)
     command = [sys.executable, "-m", f"benchmarks.serving.{peer.module}", f"--port={port}", *options]
-    environment = {"OMP_WAIT_POLICY": "passive", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = WAITING | {"RAY_USAGE_STATS_ENABLED": "0"}
     with running(command, environment, log, ROOT) as process:
         wait(lambda: httpx.get(f"http://127.0.0.1:{port}{peer.ready}").status_code == 200, process, log)
         yield Target(f"http://127.0.0.1:{port}/predict", peer.content_type, "", process)
