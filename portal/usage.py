@@ -145,7 +145,7 @@ class _Tally:
         """Add the detections of a time."""
         # By the connection: the session would treat each row as if it might hold objects.
         connection = db.session.connection()
-        for kind, ms, count in connection.execute(COUNTED, {"since": since, "until": until}):
+        for kind, ms, count in connection.execute(COUNTED, {"since": since, "until": until}).all():
             self.kinds[kind] += count
             if ms is not None:
                 self.times[ms] += count

@@ -6,6 +6,7 @@ from typing import Any
 from flask import current_app, g, request, url_for
 from flask_smorest import Blueprint
 from sqlalchemy import select
+from sqlalchemy.orm import defer, joinedload
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import NotFound
 
@@ -14,7 +15,7 @@ from portal.api import describe, problems, schemas, uploads
 from portal.api.guard import protect
 from portal.api.idempotency import PARAMETER, idempotent
 from portal.extensions import db
-from portal.models import Detection, Status
+from portal.models import Detection, Image, Status
 from portal.uploads import display_name
 
 BATCH_FILES = 100
@@ -93,7 +94,9 @@ def index(query: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
 
     One page at a time: follow `next`, or the Link header, until there is none.
     """
-    found = select(Detection).where(Detection.user_id == g.api_user.id)
+    # Heatmap and evidence are not in the list, and large.
+    shown = defer(Detection.heatmap), joinedload(Detection.image).defer(Image.evidence)
+    found = select(Detection).options(*shown).where(Detection.user_id == g.api_user.id)
     if "before" in query:
         found = found.where(Detection.id < query["before"])
     for name in ("status", "label"):
