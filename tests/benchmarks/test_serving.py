@@ -89,7 +89,7 @@ RUN = Run(
         load("LitServe int8", "256", 16, 80),
     ],
     {"Unmask int8": Started(10, 100)},
-    [Limit("int8", "256", one_pass=64, pass_a_core=60, single_ms=40)],
+    [Limit("int8", "256", one_pass=64, pass_a_core=60, single_ms=40, read_ms=1)],
     {"Unmask int8": "as it is"},
 )
 
