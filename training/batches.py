@@ -19,7 +19,10 @@ Batches = DataLoader[Example]
 
 @dataclass
 class Source:
-    """The training and validation images of a run, and where its detector is cut."""
+    """The training and validation images of a run, and where its detector is cut.
+
+    Both hold the sources that are left out as well, so that all runs of a series use one cache.
+    """
 
     hyperparameters: HyperParameters
     train: pd.DataFrame
@@ -48,7 +51,8 @@ class Source:
     def validating(self, detector: Detector) -> Batches:
         """Return the validation batches; every image is in one process's share."""
         data = self._load(detector, Images(self.validation))
-        share = Subset(data, range(self.world.rank, len(self.validation), self.world.size))
+        rows = self.validation.index[~self.validation["source"].isin(self.hyperparameters.leave_out)]
+        share = Subset(data, rows[self.world.rank :: self.world.size].tolist())
         return DataLoader(share, self.hyperparameters.batch_size, **self._reading)
 
     @cached_property

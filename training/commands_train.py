@@ -96,10 +96,8 @@ def train(
       torchrun --nproc-per-node 2 -m training train
     """
     hp = HyperParameters(**values)
-    data = {split: read_csv(csv, split) for split in ("train", "val")}
-    kept, left = leave_out(pd.concat(data.values()), hp.leave_out)
-    rows = sample(rows_of(kept, "train"), hp.per_source, hp.seed)
-    validation = rows_of(kept, "val")
+    rows, validation = sample(read_csv(csv, "train"), hp.per_source, hp.seed), read_csv(csv, "val")
+    kept, left = leave_out(pd.concat([rows, validation], ignore_index=True), hp.leave_out)
     with join() as world, Steps(world.leads) as steps:
         bf16 = hp.uses_bf16(world.device.type)
         torch.manual_seed(hp.seed)
@@ -126,7 +124,7 @@ def train(
             judged = judge_left_out(
                 best,
                 left_out=left,
-                validation=validation,
+                validation=rows_of(kept, "val"),
                 device=world.device,
                 workers=workers,
                 progress=steps,

@@ -50,7 +50,7 @@ def sample(frame: pd.DataFrame, per_source: int | None, seed: int) -> pd.DataFra
 
 
 def leave_out(frame: pd.DataFrame, sources: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows of other sources than these, and those of these.
+    """Return the rows of other sources than these, and those of these, as they are numbered in the frame.
 
     Raises DataError for a source that the frame does not hold, or if a class would be without images.
     """
@@ -62,7 +62,7 @@ def leave_out(frame: pd.DataFrame, sources: tuple[str, ...]) -> tuple[pd.DataFra
     remaining = frame[~out].groupby("split")["label"].nunique()
     if (remaining.reindex(frame["split"].unique(), fill_value=0) < 2).any() and sources:
         raise DataError(f"Without {', '.join(sources)} a split has no images of one class.")
-    return frame[~out].reset_index(drop=True), frame[out].reset_index(drop=True)
+    return frame[~out], frame[out]
 
 
 class Images(Dataset[Example]):

@@ -18,18 +18,20 @@ POWERS: dict[Balance, float] = {"none": 1.0, "root": 0.5, "sources": 0.0}
 class Plan(Sampler[list[int]]):
     """The batches of one epoch at a time, this process's share of them.
 
-    An epoch has as many images as there are rows. Without balance each row comes once; with it, rows are
-    drawn so that classes are even and, within a class, sources weigh as a power of their size (0 for
-    `sources`, 1/2 for `root`). A share of each batch are real images, each followed by the fake made of it.
+    An epoch has as many images as there are rows that are not left out. Without balance each of them comes
+    once; with it, they are drawn so that classes are even and, within a class, sources weigh as a power of
+    their size (0 for `sources`, 1/2 for `root`). A share of each batch are real images, each followed by the
+    fake made of it.
     """
 
     def __init__(self, frame: pd.DataFrame, hp: HyperParameters, world: World) -> None:
         origin = frame.get("origin", pd.Series(frame.index))
         made = origin != frame.index
-        self.own = torch.tensor(frame.index[~made].to_numpy())
-        self.real = torch.tensor(frame.index[~made & (frame["label"] == REAL)].to_numpy())
+        own = frame[~made & ~frame["source"].isin(hp.leave_out)]
+        self.own = torch.tensor(own.index.to_numpy())
+        self.real = torch.tensor(own.index[own["label"] == REAL].to_numpy())
         self.fake_of = dict(zip(origin[made], frame.index[made], strict=True))
-        self.weights = _weights(frame[~made], hp.balance)
+        self.weights = _weights(own, hp.balance)
         self.hp, self.world, self.rows = hp, world, len(frame)
         self.epoch = 0  # counted from 0: decides what is drawn
         self.view = 0  # added to each item, as `Views` reads them

@@ -65,7 +65,7 @@ def _read(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return resize(decode(data))
 
 
-def _times(work: Callable[[], None], seconds: float) -> list[float]:
+def _times(work: Callable[[], object], seconds: float) -> list[float]:
     for _ in range(2):
         work()
     taken: list[float] = []

@@ -163,6 +163,17 @@ def test_masks_lie_on_the_face_and_are_soft() -> None:
     assert np.ptp(centres, axis=0).max() < 0.6
 
 
+@pytest.mark.parametrize("balance", ["none", "sources"])
+def test_what_is_left_out_is_not_drawn_and_no_fakes_are_made_of_it(frame: pd.DataFrame, balance: str) -> None:
+    values = {"batch_size": 10, "leave_out": ["portrait"], "synthetic_fakes": 0.4, "balance": balance}
+    rows = add_fakes(frame)
+    plan = Plan(rows, HyperParameters.from_dict(values), ALONE)
+    drawn = [row for number in range(20) for batch in epoch(plan, number) for row in batch]
+    assert set(rows.loc[drawn, "source"]) == {"video", "swap", "gan", "self-made"}
+    assert set(rows.loc[rows.loc[drawn, "origin"], "source"]) == {"video", "swap", "gan"}
+    assert len(plan) == 9
+
+
 def test_sources_are_left_out_by_name(frame: pd.DataFrame) -> None:
     split = frame.assign(split="train")
     kept, left = leave_out(split, ("gan",))

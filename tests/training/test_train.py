@@ -136,10 +136,11 @@ def test_a_run_without_a_source_is_judged_on_it_and_compared(
         "new" if odd and fake else "old" for odd, fake in zip(number % 2, frame["label"] == 0, strict=True)
     ]
     frame.to_csv(tmp_path / "sources.csv", index=False)
-    without = tmp_path / "without"
+    without, known = tmp_path / "without", set(cache.iterdir())
     arguments = train_arguments(tmp_path / "sources.csv", backbone, cache, without, 2)
     assert "left out: new" in succeed(*arguments, "--leave-out", "new").output
     left_out = json.loads((without / "run.json").read_text())["left_out"]["new"]
+    assert set(cache.iterdir()) == known
     # Every second fake of train and val.
     assert left_out["images"] == 9
     assert left_out["roc_auc"] > 0.8
