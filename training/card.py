@@ -42,7 +42,7 @@ def render(card: dict[str, Any], data: pd.DataFrame) -> str:
         sha256=card["weights_sha256"],
         scale=f"{card['calibration']['scale']:.4f}",
         bias=f"{card['calibration']['bias']:.4f}",
-        recipe=_rows((name, value) for name, value in training.items() if name != "history"),
+        recipe=_rows((name, _setting(value)) for name, value in training.items() if name != "history"),
         history=_rows(
             (
                 f"{row['epoch']:.0f}",
@@ -71,6 +71,12 @@ def render(card: dict[str, Any], data: pd.DataFrame) -> str:
         abstention=_abstention(card["metrics"]),
         robustness=_robustness(card["stress"]),
         non_faces=_non_faces(card["stress"]),
+    )
+
+
+def _setting(value: Any) -> str:
+    return (
+        ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else str(value)
     )
 
 

@@ -106,3 +106,25 @@ def restore(path: Path) -> tuple[Detector, dict[str, Any]]:
     detector = Detector(resnet50(weights=None), hp.head_widths, hp.dropout)
     detector.load_state_dict(saved.pop("weights"))
     return detector.eval(), saved
+
+
+def average_of(first: Path, second: Path, share: float, folder: Path) -> None:
+    """Write the average of two checkpoints' weights to best.ckpt; `share` in [0, 1] is the second one's.
+
+    It makes sense of a network and one that was trained further from it: "Robust fine-tuning of zero-shot
+    models" (Wortsman et al., CVPR 2022). Raises DataError if they are not of one shape.
+    """
+    one, other = read(first), read(second)
+    if _shapes(one) != _shapes(other):
+        raise DataError(f"{first} and {second} are of different networks: they have no average.")
+    weights = {
+        name: torch.lerp(a, other["weights"][name], share) if a.is_floating_point() else a
+        for name, a in one["weights"].items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    averaged = {"first": str(first), "second": str(second), "share": share}
+    _write(other | {"weights": weights, "average_of": averaged}, folder / BEST)
+
+
+def _shapes(saved: dict[str, Any]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in saved["weights"].items()}

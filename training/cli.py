@@ -26,6 +26,7 @@ COMMANDS = {
     "prepare": "prepare",
     "shortcuts": "shortcuts",
     "train": "train",
+    "average": "average",
     "compare": "compare",
     "calibrate": "calibrate",
     "quantize": "precision",

@@ -59,7 +59,8 @@ def calibrate(
             "calibration": {"method": "platt", "scale": scale, "bias": bias},
             "certainty": levels,
             "metrics": {},
-            "training": saved["hyperparameters"] | {"history": saved["history"]},
+            "training": saved["hyperparameters"]
+            | {name: saved[name] for name in ("history", "average_of") if name in saved},
         },
     )
     for level in levels:
