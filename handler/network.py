@@ -36,7 +36,7 @@ class Network:
         return list(chain.from_iterable(self.passes.map(work, pixels.tensor_split(parts))))
 
     def _pass(self, pixels: torch.Tensor, explain: bool, threads: int) -> list[Judged]:
-        torch.set_num_threads(threads)  # of this Python thread alone, once it is set
+        torch.set_num_threads(threads)  # counts for the calling Python thread alone
         # Pixels travel as bytes: a quarter of what normalised floats would take.
         batch = normalise(pixels.to(self.device)).to(TYPES[self.precision])
         if not explain:
