@@ -8,7 +8,7 @@ import pandas as pd
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from training.cache import Cache, Maps
-from training.data import Example, Images, Views
+from training.data import Example, Images, Views, is_left_out
 from training.distributed import World
 from training.hyperparameters import HyperParameters
 from training.model import Cut, Detector
@@ -51,7 +51,7 @@ class Source:
     def validating(self, detector: Detector) -> Batches:
         """Return the validation batches; every image is in one process's share."""
         data = self._load(detector, Images(self.validation))
-        rows = self.validation.index[~self.validation["source"].isin(self.hyperparameters.leave_out)]
+        rows = self.validation.index[~is_left_out(self.validation, self.hyperparameters.leave_out)]
         share = Subset(data, rows[self.world.rank :: self.world.size].tolist())
         return DataLoader(share, self.hyperparameters.batch_size, **self._reading)
 

@@ -20,7 +20,7 @@ CHECKPOINT = click.Path(path_type=Path)
 def average(first: Path, second: Path, share: float, out: Path) -> None:
     """Average the weights of a checkpoint and of one that was trained further from it with --start.
 
-    What was learnt for hard images is kept in good part, and little of what was known of clean ones is lost.
+    It is meant to keep what was learnt about hard images, and to lose little on clean ones: evaluate it.
 
     \b
     Example:

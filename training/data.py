@@ -49,6 +49,11 @@ def sample(frame: pd.DataFrame, per_source: int | None, seed: int) -> pd.DataFra
     return shuffled.groupby(["label", "source"]).head(per_source).sort_index().reset_index(drop=True)
 
 
+def is_left_out(frame: pd.DataFrame, sources: tuple[str, ...]) -> "pd.Series[bool]":
+    """Tell for each row whether it is of one of these sources."""
+    return frame["source"].isin(sources)
+
+
 def leave_out(frame: pd.DataFrame, sources: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows of other sources than these, and those of these, as they are numbered in the frame.
 
@@ -58,7 +63,7 @@ def leave_out(frame: pd.DataFrame, sources: tuple[str, ...]) -> tuple[pd.DataFra
     if unknown:
         known = ", ".join(sorted(set(frame["source"])))
         raise DataError(f"There are no images of source {', '.join(sorted(unknown))}, only of {known}.")
-    out = frame["source"].isin(sources)
+    out = is_left_out(frame, sources)
     remaining = frame[~out].groupby("split")["label"].nunique()
     if (remaining.reindex(frame["split"].unique(), fill_value=0) < 2).any() and sources:
         raise DataError(f"Without {', '.join(sources)} a split has no images of one class.")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
+from training.data import is_left_out
 from training.distributed import World
 from training.hyperparameters import Balance, HyperParameters
 from training.labels import REAL
@@ -27,7 +28,7 @@ class Plan(Sampler[list[int]]):
     def __init__(self, frame: pd.DataFrame, hp: HyperParameters, world: World) -> None:
         origin = frame.get("origin", pd.Series(frame.index))
         made = origin != frame.index
-        own = frame[~made & ~frame["source"].isin(hp.leave_out)]
+        own = frame[~made & ~is_left_out(frame, hp.leave_out)]
         self.own = torch.tensor(own.index.to_numpy())
         self.real = torch.tensor(own.index[own["label"] == REAL].to_numpy())
         self.fake_of = dict(zip(origin[made], frame.index[made], strict=True))

@@ -81,7 +81,7 @@ def _report(precision: str, readings: list[Reading]) -> str:
     shown = sorted({round(row * last / (ROWS - 1)) for row in range(ROWS)})
     rows = [
         (f"{each.requests:,}", f"{each.worker:.0f}", f"{each.frontend:.0f}")
-        for each in map(readings.__getitem__, shown)
+        for each in (readings[row] for row in shown)
     ]
     sections = [
         "# Memory of the server",
