@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from training import gate
 from training.metrics import table
+from training.precisions import Comparison, read_comparisons
 from training.store import NAME, StoreError, read_card, write_card
 
 Splits = dict[str, dict[str, Any]]
@@ -29,12 +31,12 @@ def write(store: Path, evaluation: Path, csv: Path) -> Path:
     card = read_card(store) | {"metrics": measured["splits"], "stress": measured.get("stress")}
     write_card(card, store)
     path = store / "MODEL_CARD.md"
-    path.write_text(render(card, pd.read_csv(csv)))
+    path.write_text(render(card, pd.read_csv(csv), read_comparisons(store)))
     return path
 
 
-def render(card: dict[str, Any], data: pd.DataFrame) -> str:
-    """Return the card's text for a model.json and the CSV of its data."""
+def render(card: dict[str, Any], data: pd.DataFrame, compared: dict[str, Comparison]) -> str:
+    """Return the card's text for a model.json, the CSV of its data, and what lower precisions cost."""
     training = card["training"]
     counts = data.groupby(["split", "source"])["label"].agg(["size", "sum"])
     return Template(TEMPLATE.read_text()).substitute(
@@ -67,11 +69,21 @@ def render(card: dict[str, Any], data: pd.DataFrame) -> str:
             for level in card["certainty"]
         ),
         metrics="\n\n".join(f"### {split}\n\n{_table(each)}" for split, each in card["metrics"].items()),
+        precisions=_precisions(compared),
         failures=_failures(card["metrics"]),
         abstention=_abstention(card["metrics"]),
         robustness=_robustness(card["stress"]),
         non_faces=_non_faces(card["stress"]),
     )
+
+
+def _precisions(compared: dict[str, Comparison]) -> str:
+    found = []
+    for precision, comparison in compared.items():
+        verdict = "may be served" if comparison["passed"] else "refused"
+        header, *rows = gate.table(comparison)
+        found.append(f"`{precision}`, {verdict}:\n\n{_headed(header, rows)}")
+    return "\n\n".join(found) or "Compared with none: it is served as trained."
 
 
 def _setting(value: Any) -> str:

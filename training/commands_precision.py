@@ -16,7 +16,7 @@ from training.data import Images, read_csv
 from training.gate import ACCURACY_LIMIT, AUC_LIMIT, compare
 from training.gate import table as cells
 from training.precisions import MODULES, Comparison, write_comparison, write_ranges
-from training.quantize import calibrate
+from training.quantize import calibrate, correction
 from training.scoring import Judge, probabilities
 from training.store import StoreError
 from training.store import load as load_detector
@@ -30,7 +30,7 @@ LOWER = [name for name in MODULES if name != "fp32"]
 @click.option("--images", default=256, show_default=True, help="How many, drawn from the split train.")
 @click.option("--seed", default=0, show_default=True)
 def quantize(csv: Path, store: Path, images: int, seed: int) -> None:
-    """Measure the activations' ranges on training images; `export` makes the int8 module with them.
+    """Measure on training images what 8 bits need; `export` makes the int8 module with them.
 
     \b
     Example:
@@ -39,10 +39,11 @@ def quantize(csv: Path, store: Path, images: int, seed: int) -> None:
     frame = read_csv(csv, "train")
     frame = frame.sample(min(images, len(frame)), random_state=seed).reset_index(drop=True)
     detector, _ = load_detector(store)
-    batches = (normalise(batch) for batch, _, _ in DataLoader(Images(frame), batch_size=16))
+    batches = [normalise(batch) for batch, _, _ in DataLoader(Images(frame), batch_size=16)]
     with Steps() as steps:
         ranges = calibrate(detector, batches, lambda done: steps("quantize", done, len(frame)))
-    console.print(f"Wrote {write_ranges(store, ranges, len(frame))}")
+    moved = correction(detector, ranges, batches)
+    console.print(f"Wrote {write_ranges(store, ranges, moved, len(frame))}")
 
 
 @main.command()

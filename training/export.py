@@ -48,10 +48,10 @@ def export_int8(store: Path) -> Path | None:
     """
     path = store / MODULES["int8"]
     path.unlink(missing_ok=True)
-    ranges = read_ranges(store)
-    if ranges is None:
+    found = read_ranges(store)
+    if found is None:
         return None
-    torch.jit.save(scripted(quantized(load(store)[0], ranges)), path)
+    torch.jit.save(scripted(quantized(load(store)[0], *found)), path)
     return path
 
 

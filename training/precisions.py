@@ -1,4 +1,4 @@
-"""What the model store knows of lower precisions: activation ranges, and what each costs in quality."""
+"""What the model store knows of lower precisions: how 8 bits are made, and what each costs in quality."""
 
 import json
 from pathlib import Path
@@ -18,10 +18,10 @@ MODULES = {
 }
 
 
-def write_ranges(store: Path, ranges: Ranges, images: int) -> Path:
-    """Store the ranges found on that many images, and forget what was measured with earlier ones."""
+def write_ranges(store: Path, ranges: Ranges, correction: float, images: int) -> Path:
+    """Store what 8 bits need, found on that many images, and forget what was measured with earlier ones."""
     about = {"weights_sha256": read_card(store)["weights_sha256"], "calibration_images": images}
-    return _write(store, about | {"compared": {}, "activations": ranges})
+    return _write(store, about | {"compared": {}, "logit_correction": correction, "activations": ranges})
 
 
 def write_comparison(store: Path, precision: str, comparison: Comparison) -> Path:
@@ -30,16 +30,24 @@ def write_comparison(store: Path, precision: str, comparison: Comparison) -> Pat
     return _write(store, known | {"compared": known["compared"] | {precision: comparison}})
 
 
-def read_ranges(store: Path) -> Ranges | None:
-    """Return the ranges of the stored weights' activations, or None where there are none."""
-    ranges = (_read(store) or {}).get("activations")
-    return ranges and {name: (float(scale), int(zero_point)) for name, (scale, zero_point) in ranges.items()}
+def read_ranges(store: Path) -> tuple[Ranges, float] | None:
+    """Return the stored weights' ranges of activations and correction, or None where there are none."""
+    known = _read(store) or {}
+    if "activations" not in known:
+        return None
+    ranges = {name: (float(scale), int(zero)) for name, (scale, zero) in known["activations"].items()}
+    return ranges, float(known["logit_correction"])
+
+
+def read_comparisons(store: Path) -> dict[str, Comparison]:
+    """Return what each precision in which the stored weights were compared with float32 was found to cost."""
+    compared: dict[str, Comparison] = (_read(store) or {}).get("compared", {})
+    return compared
 
 
 def passed(store: Path) -> list[str]:
     """Return the precisions in which the stored weights were compared with float32, and passed."""
-    compared = (_read(store) or {}).get("compared", {})
-    return [precision for precision, comparison in compared.items() if comparison["passed"]]
+    return [precision for precision, comparison in read_comparisons(store).items() if comparison["passed"]]
 
 
 def _read(store: Path) -> dict[str, Any] | None:
