@@ -10,7 +10,7 @@ export PORT
 
 STORE := model_store
 ARCHIVE_INPUTS := $(STORE)/deepfake.safetensors $(STORE)/model.json $(STORE)/model-config.yaml \
-	$(wildcard $(STORE)/precisions.json handler/*.py) \
+	$(wildcard $(STORE)/precisions.json $(STORE)/deepfake.int8.safetensors handler/*.py) \
 	$(addprefix training/,archive.py export.py model.py precisions.py quantize.py store.py)
 
 .NOTPARALLEL:

@@ -15,8 +15,8 @@ from training.cli import Steps, console, csv_option, main, store_option
 from training.data import Images, read_csv
 from training.gate import ACCURACY_LIMIT, AUC_LIMIT, compare
 from training.gate import table as cells
-from training.precisions import MODULES, Comparison, write_comparison, write_ranges
-from training.quantize import calibrate, correction
+from training.precisions import MODULES, Comparison, write_calibration, write_comparison
+from training.quantize import calibrate
 from training.scoring import Judge, probabilities
 from training.store import StoreError
 from training.store import load as load_detector
@@ -41,9 +41,8 @@ def quantize(csv: Path, store: Path, images: int, seed: int) -> None:
     detector, _ = load_detector(store)
     batches = [normalise(batch) for batch, _, _ in DataLoader(Images(frame), batch_size=16)]
     with Steps() as steps:
-        ranges = calibrate(detector, batches, lambda done: steps("quantize", done, len(frame)))
-    moved = correction(detector, ranges, batches)
-    console.print(f"Wrote {write_ranges(store, ranges, moved, len(frame))}")
+        calibration = calibrate(detector, batches, lambda done: steps("quantize", done, len(frame)))
+    console.print(f"Wrote {write_calibration(store, calibration, len(frame))}")
 
 
 @main.command()

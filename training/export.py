@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from handler.preprocessing import decode, normalise, resize
 from training.model import Detector
-from training.precisions import MODULES, read_ranges
+from training.precisions import MODULES, read_calibration
 from training.quantize import quantized
 from training.store import load
 
@@ -42,16 +42,16 @@ def export(store: Path, images: Sequence[Path] = ()) -> tuple[Path, float]:
 
 
 def export_int8(store: Path) -> Path | None:
-    """Write the 8-bit TorchScript module and return its path, or None if its ranges were not measured.
+    """Write the 8-bit TorchScript module and return its path, or None without a calibration for it.
 
     What it costs in quality, `python -m training gate` says.
     """
     path = store / MODULES["int8"]
     path.unlink(missing_ok=True)
-    found = read_ranges(store)
-    if found is None:
+    calibration = read_calibration(store)
+    if calibration is None:
         return None
-    torch.jit.save(scripted(quantized(load(store)[0], *found)), path)
+    torch.jit.save(scripted(quantized(load(store)[0], calibration)), path)
     return path
 
 

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from training.quantize import Ranges
+from safetensors.torch import load_file, save_file
+
+from training.quantize import Calibration
 from training.store import NAME, read_card
 
 FILE = "precisions.json"
+MEANS = f"{NAME}.int8.safetensors"  # the mean inputs of the convolutions
 Comparison = dict[str, Any]
 # The module that serves in each precision: bf16 and fp16 are float32's, whose weights are rounded on loading.
 MODULES = {
@@ -18,10 +21,12 @@ MODULES = {
 }
 
 
-def write_ranges(store: Path, ranges: Ranges, correction: float, images: int) -> Path:
-    """Store what 8 bits need, found on that many images, and forget what was measured with earlier ones."""
+def write_calibration(store: Path, calibration: Calibration, images: int) -> Path:
+    """Store what 8 bits need, found on that many images, and forget what was measured with an earlier one."""
     about = {"weights_sha256": read_card(store)["weights_sha256"], "calibration_images": images}
-    return _write(store, about | {"compared": {}, "logit_correction": correction, "activations": ranges})
+    save_file(calibration.means, store / MEANS)
+    found = {"logit_correction": calibration.correction, "activations": calibration.ranges}
+    return _write(store, about | {"compared": {}} | found)
 
 
 def write_comparison(store: Path, precision: str, comparison: Comparison) -> Path:
@@ -30,13 +35,13 @@ def write_comparison(store: Path, precision: str, comparison: Comparison) -> Pat
     return _write(store, known | {"compared": known["compared"] | {precision: comparison}})
 
 
-def read_ranges(store: Path) -> tuple[Ranges, float] | None:
-    """Return the stored weights' ranges of activations and correction, or None where there are none."""
+def read_calibration(store: Path) -> Calibration | None:
+    """Return what 8 bits need with the stored weights, or None where it was not measured."""
     known = _read(store) or {}
-    if "activations" not in known:
+    if "activations" not in known or not (store / MEANS).exists():
         return None
     ranges = {name: (float(scale), int(zero)) for name, (scale, zero) in known["activations"].items()}
-    return ranges, float(known["logit_correction"])
+    return Calibration(ranges, load_file(store / MEANS), float(known["logit_correction"]))
 
 
 def read_comparisons(store: Path) -> dict[str, Comparison]:

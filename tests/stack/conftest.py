@@ -148,8 +148,9 @@ class Serving:
 def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the model store with the archive, built as `make mar` builds it."""
     store = tmp_path_factory.mktemp("store")
-    for name in ("deepfake.safetensors", "model.json", "model-config.yaml", "precisions.json"):
-        shutil.copy(ROOT / "model_store" / name, store)
+    for pattern in ("*.safetensors", "*.json", "model-config.yaml"):
+        for path in (ROOT / "model_store").glob(pattern):
+            shutil.copy(path, store)
     for command in ("export", "archive"):
         subprocess.run([sys.executable, "-m", "training", command, "--store", store], cwd=ROOT, check=True)
     return store

@@ -36,7 +36,7 @@ print(json.dumps(handler.handle(images, context)))
 """
 
 
-# What 7 bits of activation move a probability by on photographs like these, and room for other processors.
+# What 8 bits move a probability by on photographs like these, and room for other processors.
 INT8_TOLERANCE = 0.1
 
 

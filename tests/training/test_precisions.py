@@ -16,7 +16,7 @@ from tests.support import ROOT
 from tests.training.conftest import succeed
 from training.export import sample_images
 from training.gate import compare, table
-from training.precisions import passed, read_ranges
+from training.precisions import passed, read_calibration
 from training.store import read_card, write_card
 
 
@@ -72,11 +72,11 @@ def test_archive_carries_what_passed_and_only_that(quantized_store: Path, tmp_pa
 
 
 def test_ranges_and_figures_of_other_weights_count_for_nothing(quantized_store: Path, tmp_path: Path) -> None:
-    for name in ("model.json", "precisions.json"):
+    for name in ("model.json", "precisions.json", "deepfake.int8.safetensors"):
         shutil.copy(quantized_store / name, tmp_path)
-    assert read_ranges(tmp_path)
+    assert read_calibration(tmp_path)
     write_card(read_card(tmp_path) | {"weights_sha256": "0" * 64}, tmp_path)
-    assert read_ranges(tmp_path) is None
+    assert read_calibration(tmp_path) is None
     assert passed(tmp_path) == []
 
 
