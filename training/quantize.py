@@ -31,7 +31,7 @@ from training.store import StoreError
 ENGINE = "x86"
 # PyTorch's default for this engine has activations in 7 bits, so that a sum of two products always fits the
 # 16 bits in which processors without VNNI hold it. There 8 bits cut off the largest sums, which costs less
-# than the bit does (docs/serving.md).
+# than the bit does.
 #
 # The ranges hold all that was seen. Those with the least squared error cut off the largest activations, and
 # with them what sharp images have more of: their logits then move more than others'.
