@@ -1,11 +1,12 @@
 """Figures of a period: detections by time, verdict and user, how long they took, what failed, what waits."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, func, select
+from sqlalchemy import ColumnElement, DateTime, Interval, Select, bindparam, case, func, select
 
 from portal.extensions import db
 from portal.models import Detection, Status, User, now
@@ -17,17 +18,26 @@ PEOPLE = 10
 SLOW = 95
 
 
-def _counted() -> Select[Any]:
+def _counted(*columns: ColumnElement[Any]) -> Select[Any]:
     duration = Detection.duration_ms
     # So few values that they are counted in one pass over the index; a window function sorts every row.
     rounded = case((duration < 100, duration), else_=duration - duration % 10)
     asked = Detection.created_at >= bindparam("since"), Detection.created_at < bindparam("until")
-    rows = select(Detection.kind().label("kind"), rounded.label("ms")).where(*asked).subquery()
+    rows = select(*columns, Detection.kind().label("kind"), rounded.label("ms")).where(*asked).subquery()
     return select(*rows.c, func.count()).group_by(*rows.c)
 
 
 # Made once: to make it for each span would take longer than its answer.
 COUNTED = _counted()
+# With the beginning of each span; SQLite has no such function, and sorts the rows of so many groups.
+COUNTED_BY_SPAN = _counted(
+    func.date_bin(
+        bindparam("length", type_=Interval),
+        Detection.created_at,
+        bindparam("since"),
+        type_=DateTime(timezone=True),
+    ).label("start")
+)
 
 
 @dataclass(frozen=True)
@@ -92,22 +102,22 @@ def first_day(days: int) -> date:
 
 def over_time(since: date, days: int = 1) -> tuple[list[Span], Figures]:
     """Return the time from `since` to today in spans of so many days, and all of it together."""
+    length = timedelta(days=days)
+    first_days = [since + number * length for number in range((now().date() - since) // length + 1)]
+    tallies = _tallies(first_days, length)
     spans, whole = [], _Tally()
-    for number in range(0, (now().date() - since).days + 1, days):
-        first = since + timedelta(days=number)
-        last = first + timedelta(days=days - 1)
-        tally = _Tally()
-        tally.count(_start(first), _start(last + timedelta(days=1)))
+    for first, tally in tallies.items():
         whole.kinds.update(tally.kinds)
         whole.times.update(tally.times)
-        spans.append(Span(*tally.figures(), first, last))
+        spans.append(Span(*tally.figures(), first, first + length - timedelta(days=1)))
     return spans, Figures(*whole.figures())
 
 
 def last_day() -> Figures:
     """Return the figures of the last 24 hours."""
     tally = _Tally()
-    tally.count(now() - timedelta(days=1), now())
+    for kind, ms, count in _execute(COUNTED, now() - timedelta(days=1), now()):
+        tally.add(kind, ms, count)
     return Figures(*tally.figures())
 
 
@@ -141,14 +151,11 @@ class _Tally:
         self.kinds: Counter[str] = Counter()
         self.times: Counter[int] = Counter()
 
-    def count(self, since: datetime, until: datetime) -> None:
-        """Add the detections of a time."""
-        # By the connection: the session would treat each row as if it might hold objects.
-        connection = db.session.connection()
-        for kind, ms, count in connection.execute(COUNTED, {"since": since, "until": until}).all():
-            self.kinds[kind] += count
-            if ms is not None:
-                self.times[ms] += count
+    def add(self, kind: str, ms: int | None, count: int) -> None:
+        """Add so many detections."""
+        self.kinds[kind] += count
+        if ms is not None:
+            self.times[ms] += count
 
     def figures(self) -> tuple[dict[str, int], int | None, int | None]:
         """Return the counts, the median and the slow time."""
@@ -162,6 +169,25 @@ class _Tally:
             if reached >= needed:
                 return ms
         return None
+
+
+def _tallies(days: Sequence[date], length: timedelta) -> dict[date, _Tally]:
+    """Return the tally of each span by its first day."""
+    tallies = {first: _Tally() for first in days}
+    if db.engine.dialect.name == "postgresql":
+        end = _start(days[-1] + length)
+        for start, kind, ms, count in _execute(COUNTED_BY_SPAN, _start(days[0]), end, length=length):
+            tallies[start.astimezone(UTC).date()].add(kind, ms, count)
+    else:
+        for first, tally in tallies.items():
+            for kind, ms, count in _execute(COUNTED, _start(first), _start(first + length)):
+                tally.add(kind, ms, count)
+    return tallies
+
+
+def _execute(statement: Select[Any], since: datetime, until: datetime, **given: Any) -> Sequence[Any]:
+    # By the connection: the session would treat each row as if it might hold objects.
+    return db.session.connection().execute(statement, {"since": since, "until": until, **given}).all()
 
 
 def _from(day: date) -> ColumnElement[bool]:
