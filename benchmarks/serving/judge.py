@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from handler.precision import load
+from handler.precision import TYPES, load
 from handler.preprocessing import IMAGE_SIZE, decode, normalise, resize
 
 Image = NDArray[np.uint8]
@@ -22,6 +22,7 @@ class Judge:
         """Load a TorchScript module; all passes of this process use that many threads."""
         torch.set_num_threads(threads)
         self.module = load(module, precision, torch.device("cpu"))
+        self.type = TYPES[precision]
         blank = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
         for size in (1, *range(1, BATCH + 1)):
             self([blank] * size)
@@ -30,7 +31,7 @@ class Judge:
     def __call__(self, images: list[Image]) -> list[float]:
         """Return the probability of real for each image."""
         batch = torch.from_numpy(np.stack(images))
-        return self.module(normalise(batch)).tolist()  # type: ignore[no-any-return]
+        return self.module(normalise(batch).to(self.type)).tolist()  # type: ignore[no-any-return]
 
 
 def read(data: bytes) -> Image:

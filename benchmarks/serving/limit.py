@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from handler.precision import load
+from handler.precision import TYPES, load
 from handler.preprocessing import decode, normalise, resize
 
 BATCH = 8
@@ -40,7 +40,7 @@ def main() -> None:
     def judge(images: int, pool: ThreadPoolExecutor | None) -> None:
         files = [data] * images
         pixels = list((pool.map if pool else map)(_read, files))
-        module(normalise(torch.from_numpy(np.stack(pixels)))).tolist()
+        module(normalise(torch.from_numpy(np.stack(pixels))).to(TYPES[arguments.precision])).tolist()
 
     def alone() -> None:
         torch.set_num_threads(1)

@@ -13,6 +13,7 @@ import pytest
 from tests.stack.conftest import Serving
 from tests.stack.documents import Reader, blocks
 from tests.support import CHINA, FLOWER, ROOT
+from training.precisions import MODULES
 
 BLOCKS = blocks("operations.md", "bash")
 [HELPERS] = BLOCKS["TorchServe by hand"]
@@ -23,7 +24,8 @@ PHOTOGRAPH = CHINA.read_bytes()
 def second_version(model_store: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The archive that the document registers: the same model under the version 2.0."""
     store = tmp_path_factory.mktemp("second")
-    for name in ("deepfake.pt", "model-config.yaml"):
+    # With the lower precisions, so that both versions are served in the same.
+    for name in {"precisions.json", "model-config.yaml", *MODULES.values()}:
         shutil.copy(model_store / name, store)
     card = json.loads((model_store / "model.json").read_text())
     (store / "model.json").write_text(json.dumps(card | {"version": "2.0"}))
