@@ -60,8 +60,8 @@ class DeepfakeHandler:
         self.count_faces = FaceCounter(archive / DETECTOR)
         self._warm_up(int(properties.get("batch_size") or 1))
         logger.info(
-            "%s %s is ready on %s with %d threads, in %s (%s)",
-            *(self.name, self.version, self.device, self.threads),
+            "%s %s is ready on %s with %d threads and %d passes a batch, in %s (%s)",
+            *(self.name, self.version, self.device, self.threads, self.network.passes),
             *(self.choice.precision, self.choice.reason),
         )
 
@@ -100,6 +100,7 @@ class DeepfakeHandler:
             "model_version": self.version,
             "device": str(self.device),
             "threads": self.threads,
+            "passes": self.network.passes,
             "precision": self.choice.precision,
             "precision_reason": self.choice.reason,
             **self.card,
@@ -109,6 +110,7 @@ class DeepfakeHandler:
         # The profiling executor specialises on the first two calls, and every size of batch prepares its own
         # kernels; a user must not wait for that.
         blank = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
+        self.network.choose_passes(torch.from_numpy(np.stack([blank] * batch_size)))
         for size in (1, *range(1, batch_size + 1)):
             images = dict.fromkeys(range(size), blank)
             self._judge(images, explained=set())

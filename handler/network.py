@@ -1,5 +1,6 @@
 """The module at work: pixels in, probabilities of real and what explains them out."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -12,6 +13,9 @@ from handler.preprocessing import normalise
 # Feature map and gradient of the head; a probability of real, and what explains it if that was asked for.
 Evidence = tuple[torch.Tensor, torch.Tensor]
 Judged = tuple[float, Evidence | None]
+# Of each way to split a batch: the first two calls prepare what later ones use, and the fastest of the others
+# is the one that nothing else interrupted.
+PREPARING, TIMED = 2, 4
 
 
 class Network:
@@ -21,19 +25,39 @@ class Network:
         self, module: torch.jit.ScriptModule, precision: str, device: torch.device, threads: int
     ) -> None:
         self.module, self.precision, self.device, self.threads = module, precision, device, threads
-        self.passes = ThreadPoolExecutor(threads, thread_name_prefix="pass")
+        self.passes = 1  # the most that a batch is split into
+        self.runners = ThreadPoolExecutor(threads, thread_name_prefix="pass")
+
+    def choose_passes(self, pixels: torch.Tensor) -> None:
+        """Split batches as is fastest for this one, uint8 RGB (N, IMAGE_SIZE, IMAGE_SIZE, 3), on a CPU.
+
+        The threads of one pass wait for each other after every layer, those of separate passes only at the
+        end; but a pass of many images makes better use of the processor. Which counts for more depends on
+        the processor and the precision.
+        """
+        if self.device.type != "cpu":
+            return
+        seconds: dict[int, float] = {}
+        for turn in range(PREPARING + TIMED):
+            for passes in _ways_to_split(min(self.threads, len(pixels))):
+                self.passes = passes
+                start = time.perf_counter()
+                self.judge(pixels, explain=False)
+                taken = time.perf_counter() - start
+                if turn >= PREPARING:
+                    seconds[passes] = min(taken, seconds.get(passes, taken))
+        self.passes = min(seconds, key=lambda passes: seconds[passes])
 
     def judge(self, pixels: torch.Tensor, *, explain: bool) -> list[Judged]:
-        """Judge uint8 RGB (N, IMAGE_SIZE, IMAGE_SIZE, 3).
+        """Judge uint8 RGB (N, IMAGE_SIZE, IMAGE_SIZE, 3) in as many passes as were chosen, at most N.
 
-        On a CPU a batch is split into as many passes as there are threads: the threads of one pass wait for
-        each other after every layer, and passes only at the end. A lone image is computed by all threads.
+        Each has its share of the threads: a lone image is computed by all of them.
         """
-        parts = min(len(pixels), self.threads) if self.device.type == "cpu" else 1
+        parts = min(len(pixels), self.passes)
         if parts == 1:
             return self._pass(pixels, explain, self.threads)
         work = partial(self._pass, explain=explain, threads=self.threads // parts)
-        return list(chain.from_iterable(self.passes.map(work, pixels.tensor_split(parts))))
+        return list(chain.from_iterable(self.runners.map(work, pixels.tensor_split(parts))))
 
     def _pass(self, pixels: torch.Tensor, explain: bool, threads: int) -> list[Judged]:
         torch.set_num_threads(threads)  # counts for the calling Python thread alone
@@ -44,3 +68,8 @@ class Network:
                 return [(probability, None) for probability in self.module(batch).tolist()]
         probabilities, feature_maps, gradients = self.module.explain(batch)
         return list(zip(probabilities.tolist(), zip(feature_maps, gradients, strict=True), strict=True))
+
+
+def _ways_to_split(most: int) -> list[int]:
+    """Return the numbers of passes worth trying: the powers of two below `most`, and `most`."""
+    return [1 << power for power in range((most - 1).bit_length())] + [most]

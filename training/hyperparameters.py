@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-Augmentation = Literal["none", "recipe", "robust", "strong"]
+Augmentation = Literal["none", "recipe", "robust", "moderate", "strong"]
 Unfreeze = Literal["none", "layer4", "layer3", "all"]
 Schedule = Literal["plateau", "cosine"]
 Balance = Literal["none", "root", "sources"]

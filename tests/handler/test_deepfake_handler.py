@@ -161,6 +161,7 @@ def test_description_says_in_which_precision_the_model_runs_and_why(worker: Work
     [(_, described)] = worker.handle([{}], [DESCRIBE])
     assert described["precision"] == "fp32"
     assert "not int8: " in described["precision_reason"]
+    assert 1 <= described["passes"] <= described["threads"]
 
 
 def test_precision_that_cannot_be_served_stops_the_worker(archive: Path) -> None:

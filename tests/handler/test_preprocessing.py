@@ -60,6 +60,45 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     assert difference(pixels, expected) < 4
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": b"Exif\0\0" + bytes(40_000)}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize(
+    ("size", "read"),
+    [
+        ((895, 1200), (895, 1200)),
+        ((896, 1201), (448, 601)),
+        ((1791, 1900), (896, 950)),
+        ((2400, 1792), (600, 448)),
+        ((4000, 3584), (500, 448)),
+    ],
+)
+def test_large_jpeg_is_read_reduced_and_looks_the_same(
+    size: tuple[int, int], read: tuple[int, int], mode: str, options: dict[str, object]
+) -> None:
+    image = PHOTOGRAPH.resize(size).convert(mode)
+    pixels = decode(file(image, "JPEG", quality=95, **options))
+    assert pixels.shape == (read[1], read[0], 3)
+    assert difference(resize(pixels), resize(np.asarray(image.convert("RGB")))) < 2
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_large_jpeg_is_turned_as_well(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    large = PHOTOGRAPH.resize((1920, 1280))
+    turned = large.transpose(Image.Transpose.ROTATE_270) if orientation == 6 else large
+    pixels = decode(file(large, "JPEG", quality=95, exif=exif))
+    assert pixels.shape[:2] == (turned.height // 2, turned.width // 2)
+    assert difference(resize(pixels), resize(np.asarray(turned))) < 2
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.99])
+def test_truncated_large_jpeg_is_refused(part: float) -> None:
+    data = file(PHOTOGRAPH.resize((1920, 1280)), "JPEG")
+    with pytest.raises(BadImage, match="damaged"):
+        decode(data[: int(part * len(data))])
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA"])
 def test_grey_palette_and_transparent_images_become_rgb(mode: str) -> None:
     image = PHOTOGRAPH.convert(mode)
