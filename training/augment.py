@@ -20,9 +20,9 @@ def augment(image: Pixels, kind: Augmentation, rng: Generator) -> Pixels:
 
     `recipe` mirrors and rotates. `robust` also crops, and loses detail the ways pictures do on their way
     through the web, so that the detector cannot lean on sharpness or on one encoder's traces. `strong` does
-    more of it, and changes colours and covers parts; `moderate` does the same, but leaves three images in ten
-    their detail, for runs that are too short to learn faint traces from the others. What is drawn does not depend on the picture: two
-    pictures with equal generators are changed alike.
+    more of it, and changes colours and covers parts; `moderate` does the same more rarely, and leaves half of
+    the images their detail. What is drawn does not depend on the picture: two pictures with equal
+    generators are changed alike.
     """
     for probability, change in _CHANGES[kind]:
         if rng.random() < probability:
@@ -118,13 +118,13 @@ _CHANGES = {
     "robust": (*_RECIPE, (0.5, _crop), (0.3, _shrink), (0.2, _blur), (0.6, _jpeg)),
     "moderate": (
         (0.5, _mirror),
-        (0.2, _rotate),
-        (0.6, _crop_unevenly),
-        (0.4, recolour),
-        (0.2, _rescale),
-        (0.12, _blur_more),
-        (0.15, _noise),
-        (0.5, _compress),
+        (0.1, _rotate),
+        (0.4, _crop_unevenly),
+        (0.3, recolour),
+        (0.1, _rescale),
+        (0.08, _blur_more),
+        (0.1, _noise),
+        (0.35, _compress),
         (0.2, _cover),
     ),
     "strong": (

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from training import gate
+from training.checkpoint import Record
 from training.metrics import table
 from training.precisions import Comparison, read_comparisons
 from training.store import NAME, StoreError, read_card, write_card
@@ -37,24 +38,15 @@ def write(store: Path, evaluation: Path, csv: Path) -> Path:
 
 def render(card: dict[str, Any], data: pd.DataFrame, compared: dict[str, Comparison]) -> str:
     """Return the card's text for a model.json, the CSV of its data, and what lower precisions cost."""
-    training = card["training"]
+    runs = [*card["training"].get("earlier", []), card["training"]]
     counts = data.groupby(["split", "source"])["label"].agg(["size", "sum"])
     return Template(TEMPLATE.read_text()).substitute(
         version=card["version"],
         sha256=card["weights_sha256"],
         scale=f"{card['calibration']['scale']:.4f}",
         bias=f"{card['calibration']['bias']:.4f}",
-        recipe=_rows((name, _setting(value)) for name, value in training.items() if name != "history"),
-        history=_rows(
-            (
-                f"{row['epoch']:.0f}",
-                *(
-                    f"{row[name]:.4f}"
-                    for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-                ),
-            )
-            for row in training["history"]
-        ),
+        recipe=_recipe(runs),
+        history=_history(runs),
         data=_rows(
             (*index, size - real, real)
             for index, (size, real) in zip(counts.index, counts.to_numpy(), strict=True)
@@ -75,6 +67,24 @@ def render(card: dict[str, Any], data: pd.DataFrame, compared: dict[str, Compari
         robustness=_robustness(card["stress"]),
         non_faces=_non_faces(card["stress"]),
     )
+
+
+def _recipe(runs: list[Record]) -> str:
+    names = [name for name in runs[-1] if name not in {"history", "earlier"}]
+    header = ["hyper-parameter", *(f"run {number}" for number in range(1, len(runs) + 1))]
+    return _headed(header, [[name, *(_setting(run.get(name)) for run in runs)] for name in names])
+
+
+def _history(runs: list[Record]) -> str:
+    figures = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_auc", "val_auc_sources")
+    header = ["run", "epoch", "training loss", "accuracy", "validation loss", "accuracy"]
+    header += ["ROC AUC", "averaged over sources"]
+    rows = [
+        [number, f"{epoch['epoch']:.0f}", *(_number(epoch.get(name), ".4f") for name in figures)]
+        for number, run in enumerate(runs, start=1)
+        for epoch in run["history"]
+    ]
+    return _headed(header, rows)
 
 
 def _precisions(compared: dict[str, Comparison]) -> str:

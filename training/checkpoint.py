@@ -17,6 +17,7 @@ from training.optimise import Average
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 Row = dict[str, float]  # one epoch's figures
+Record = dict[str, Any]  # how a run trained, as `record_of` gives it
 
 
 @dataclass
@@ -28,6 +29,7 @@ class State:
     optimizer: Optimizer
     scheduler: ReduceLROnPlateau
     average: Average | None = None
+    earlier: list[Record] = field(default_factory=list)  # of the runs that this one goes on from, in order
     history: list[Row] = field(default_factory=list)
 
     @property
@@ -66,6 +68,7 @@ class State:
             "hyperparameters": self.hyperparameters.to_dict(),
             "weights": self.judged.state_dict(),
             "history": self.history,
+            "earlier": self.earlier,
         }
         last: dict[str, Any] = best | {
             "optimizer": self.optimizer.state_dict(),
@@ -106,6 +109,17 @@ def restore(path: Path) -> tuple[Detector, dict[str, Any]]:
     detector = Detector(resnet50(weights=None), hp.head_widths, hp.dropout)
     detector.load_state_dict(saved.pop("weights"))
     return detector.eval(), saved
+
+
+def record_of(saved: dict[str, Any]) -> Record:
+    """Return how a checkpoint was trained, as model.json holds it.
+
+    That is its hyper-parameters, its epochs under `history`, and under `earlier` the same of the runs that it
+    went on from, if any.
+    """
+    more = {name: saved[name] for name in ("history", "average_of", "earlier") if saved.get(name)}
+    record: Record = saved["hyperparameters"] | more
+    return record
 
 
 def average_of(first: Path, second: Path, share: float, folder: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from training.batches import Source
 from training.cache import Cache
 from training.calibrate import certainty_levels, logits, platt
-from training.checkpoint import BEST, restore
+from training.checkpoint import BEST, record_of, restore
 from training.cli import VAR, Steps, console, csv_option, main, path_option, store_option
 from training.data import read_csv
 from training.distributed import join
@@ -59,8 +59,7 @@ def calibrate(
             "calibration": {"method": "platt", "scale": scale, "bias": bias},
             "certainty": levels,
             "metrics": {},
-            "training": saved["hyperparameters"]
-            | {name: saved[name] for name in ("history", "average_of") if name in saved},
+            "training": record_of(saved),
         },
     )
     for level in levels:

@@ -11,7 +11,7 @@ import torch
 from handler.preprocessing import IMAGE_SIZE
 from training.batches import Source
 from training.cache import Cache
-from training.checkpoint import BEST, restore
+from training.checkpoint import BEST, Record, record_of, restore
 from training.cli import VAR, F, Steps, console, csv_option, main, path_option
 from training.data import leave_out, read_csv, rows_of, sample
 from training.distributed import join
@@ -29,6 +29,7 @@ from training.left_out import judge_left_out
 from training.model import Detector, imagenet_backbone
 from training.runs import write_run
 from training.self_made import add_fakes
+from training.store import load_uncalibrated
 from training.train import fit
 
 SHARE = click.FloatRange(0, 1)
@@ -54,7 +55,7 @@ def _option(name: str, text: str, choices: Any = None, **settings: Any) -> Calla
 @click.option("--no-cache", is_flag=True, help="Send every image through the whole network in every epoch.")
 @click.option("--resume", is_flag=True, help="Continue the run where it stopped.")
 @click.option("--workers", default=1, show_default=True, help="Processes that read and augment images.")
-@_option("start", "Checkpoint to train further instead of ImageNet's weights.", metavar="FILE")
+@_option("start", "Checkpoint or model store to train further instead of ImageNet's weights.", metavar="PATH")
 @_option("unfreeze", "The first stage that is trained besides the head.", Unfreeze)
 @_option("epochs", "Passes over the training images.")
 @_option("batch_size", "Images in a step of each process.")
@@ -95,6 +96,7 @@ def train(
       python -m training train
       python -m training train --unfreeze layer4 --epochs 5 --out var/training/layer4
       python -m training train --unfreeze all --augmentation strong --synthetic-fakes 0.5 --workers 16
+      python -m training train --start model_store --unfreeze all --out var/training/further
       python -m training train --leave-out sd21 --out var/training/without-sd21
       torchrun --nproc-per-node 2 -m training train
     """
@@ -104,7 +106,7 @@ def train(
     with join() as world, Steps(world.leads) as steps:
         bf16 = hp.uses_bf16(world.device.type)
         torch.manual_seed(hp.seed)
-        detector = _begin(hp, backbone)
+        detector, earlier = _begin(hp, backbone)
         features = Cache(cache, world.device, bf16, workers, progress=steps)
         source = Source(
             hp,
@@ -121,7 +123,7 @@ def train(
                 "  ".join(f"{name} {value:.4g}" for name, value in history[-1].items()), soft_wrap=True
             )
 
-        fit(detector, source, out, resume=resume, bf16=bf16, progress=steps, report=report)
+        fit(detector, source, out, earlier=earlier, resume=resume, bf16=bf16, progress=steps, report=report)
         if world.leads:
             best = restore(out / BEST)[0].to(world.device)
             judged = judge_left_out(
@@ -138,9 +140,17 @@ def train(
             console.print(f"Wrote {out}/best.ckpt, last.ckpt, metrics.csv, history.png and run.json")
 
 
-def _begin(hp: HyperParameters, backbone: Path | None) -> Detector:
+def _begin(hp: HyperParameters, backbone: Path | None) -> tuple[Detector, list[Record]]:
+    """Return the detector that is trained, and how it was trained before."""
     if hp.start is None:
-        return Detector(imagenet_backbone(backbone), hp.head_widths, hp.dropout)
+        return Detector(imagenet_backbone(backbone), hp.head_widths, hp.dropout), []
     if backbone is not None:
         raise click.UsageError("--start brings its own backbone: leave out --backbone.")
-    return restore(Path(hp.start))[0]
+    start = Path(hp.start)
+    if start.is_dir():
+        detector, card = load_uncalibrated(start, hp.dropout)
+        record = dict(card["training"])
+    else:
+        detector, saved = restore(start)
+        record = record_of(saved)
+    return detector, [*record.pop("earlier", []), record]

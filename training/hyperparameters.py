@@ -15,7 +15,9 @@ Precision = Literal["auto", "bf16", "fp32"]
 class HyperParameters:
     """What a run is made of; two runs with equal values on equal data end with equal weights."""
 
-    start: str | None = None  # checkpoint of a run that is trained further, instead of ImageNet's weights
+    start: str | None = (
+        None  # checkpoint or model store that is trained further, instead of ImageNet's weights
+    )
     unfreeze: Unfreeze = "none"  # the first stage that is trained, with all later ones and the head
     epochs: int = 10
     batch_size: int = 64  # of each process

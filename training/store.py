@@ -50,6 +50,18 @@ def load(store: Path) -> tuple[Detector, Card]:
 
     Raises StoreError if a file is missing, or if the weights are not those that model.json describes.
     """
+    detector, card = load_uncalibrated(store, dropout=0.0)
+    detector.flip = bool(card.get("flip", False))
+    detector.scale = torch.tensor(float(card["calibration"]["scale"]))
+    detector.bias = torch.tensor(float(card["calibration"]["bias"]))
+    return detector.eval(), card
+
+
+def load_uncalibrated(store: Path, dropout: float) -> tuple[Detector, Card]:
+    """Return the stored detector as training left it, to be trained further, and its model.json.
+
+    Raises StoreError as `load` does.
+    """
     card = read_card(store)
     path = store / f"{NAME}.safetensors"
     if not path.exists():
@@ -57,10 +69,7 @@ def load(store: Path) -> tuple[Detector, Card]:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != card["weights_sha256"]:
         raise StoreError(f"{path} is not the file that model.json describes: its SHA-256 differs.")
-    detector = Detector(resnet50(weights=None), card["training"]["head_widths"], dropout=0.0)
+    detector = Detector(resnet50(weights=None), card["training"]["head_widths"], dropout)
     weights = safetensors.torch.load(data)
     detector.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in weights.items()})
-    detector.flip = bool(card.get("flip", False))
-    detector.scale = torch.tensor(float(card["calibration"]["scale"]))
-    detector.bias = torch.tensor(float(card["calibration"]["bias"]))
-    return detector.eval(), card
+    return detector, card

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from training.batches import Batches, Source
 from training.cache import enter
-from training.checkpoint import Row, State
+from training.checkpoint import Record, Row, State
 from training.distributed import World
 from training.model import Cut, Detector
 from training.optimise import Average, follow_cosine, optimizer_of
@@ -45,6 +45,7 @@ def fit(
     source: Source,
     folder: Path,
     *,
+    earlier: list[Record] | None = None,
     resume: bool = False,
     bf16: bool = False,
     progress: Progress = lambda _name, _step, _steps: None,
@@ -53,7 +54,8 @@ def fit(
     """Train the detector, keep the last and the best checkpoint in a folder, and return a row per epoch.
 
     Every epoch draws its random numbers from its own seed, so a resumed run ends with the same weights as
-    one that was never interrupted. `report` is called after each epoch.
+    one that was never interrupted. `earlier` has the runs that the detector comes from. `report` is called
+    after each epoch.
 
     Raises DataError if the folder holds a run that would be overwritten, or none to resume, or one of other
     hyper-parameters (more epochs are allowed where the rate follows the validation loss).
@@ -62,7 +64,8 @@ def fit(
     detector.to(world.device).to(memory_format=torch.channels_last)
     optimizer = optimizer_of(detector, hp)
     scheduler = ReduceLROnPlateau(optimizer, factor=hp.plateau_factor, patience=hp.plateau_patience)
-    state = State(hp, detector, optimizer, scheduler, Average(detector, hp.ema) if hp.ema else None)
+    average = Average(detector, hp.ema) if hp.ema else None
+    state = State(hp, detector, optimizer, scheduler, average, earlier or [])
     if resume:
         state.resume(folder)
     else:

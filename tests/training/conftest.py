@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from torchvision.models import resnet50
 
 from tests.support import CHINA, ROOT
-from training.checkpoint import restore
+from training.checkpoint import record_of, restore
 from training.cli import main
 from training.store import save_model
 
@@ -125,7 +125,7 @@ def store(csv: Path, cache: Path, run: Path, tmp_path_factory: pytest.TempPathFa
             {"name": "low", "confidence_from": 0.5, "observed_error": 0.2, "share_of_images": 0.5},
         ],
         "metrics": {},
-        "training": saved["hyperparameters"] | {"history": saved["history"]},
+        "training": record_of(saved),
     }
     save_model(detector, folder, card)
     shutil.copy(ROOT / "model_store/model-config.yaml", folder)

@@ -13,7 +13,7 @@ from click.testing import Result
 
 from tests.support import ROOT
 from tests.training.conftest import BATCH, invoke, succeed, train_arguments
-from training.checkpoint import read
+from training.checkpoint import read, record_of
 
 
 def history(run: Path) -> pd.DataFrame:
@@ -92,22 +92,27 @@ def test_better_recipe_resumes_where_it_was_interrupted(
     assert torch.equal(run["weights"]["stem.bn1.running_mean"], before["bn1.running_mean"])
 
 
-def test_a_run_goes_on_from_the_weights_of_another(
-    csv: Path, backbone: Path, cache: Path, run: Path, tmp_path: Path
+def test_a_run_goes_on_from_a_checkpoint_or_a_store(
+    csv: Path, backbone: Path, cache: Path, run: Path, store: Path, tmp_path: Path
 ) -> None:
-    start = run / "best.ckpt"
-    refused = invoke(*train_arguments(csv, backbone, cache, tmp_path / "a", 1, "--start", start))
+    best = run / "best.ckpt"
+    refused = invoke(*train_arguments(csv, backbone, cache, tmp_path / "a", 1, "--start", best))
     assert refused.exit_code == 2
     assert "leave out --backbone" in refused.output
-    arguments = train_arguments(csv, backbone, cache, tmp_path / "b", 1)
-    at = arguments.index("--backbone")
-    del arguments[at : at + 2]
-    # Squares of 96 pixels, at a rate of nothing: what is validated is what the other run had reached.
-    succeed(*arguments, "--start", start, "--learning-rate", 0, "--unfreeze", "layer3", "--crop", 96)
-    before, after = read(start)["weights"], weights(tmp_path / "b")
-    trained = [name for name in before if not name.endswith(("running_mean", "running_var", "tracked"))]
-    assert all(torch.equal(before[name], after[name]) for name in trained)
+    trained = [name for name in read(best)["weights"] if not name.endswith(("mean", "var", "tracked"))]
+    for out, start, difference in (("b", best, 0), ("c", store, 1e-3), ("d", tmp_path / "b/best.ckpt", 0)):
+        arguments = train_arguments(csv, backbone, cache, tmp_path / out, 1)
+        at = arguments.index("--backbone")
+        del arguments[at : at + 2]
+        # Squares of 96 pixels, at a rate of nothing: what is validated is what the other run had reached.
+        succeed(*arguments, "--start", start, "--learning-rate", 0, "--unfreeze", "layer3", "--crop", 96)
+        before, after = read(best)["weights"], weights(tmp_path / out)
+        for name in trained:
+            torch.testing.assert_close(after[name], before[name], rtol=difference, atol=difference / 1000)
     assert json.loads((tmp_path / "b/run.json").read_text())["hyperparameters"]["crop"] == 96
+    first, second = record_of(read(best)), record_of(read(tmp_path / "b/best.ckpt"))
+    assert second.pop("earlier") == read(tmp_path / "c/best.ckpt")["earlier"] == [first]
+    assert read(tmp_path / "d/best.ckpt")["earlier"] == [first, second]
 
 
 def test_two_processes_train_one_model(csv: Path, backbone: Path, cache: Path, tmp_path: Path) -> None:
