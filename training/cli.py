@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from training.store import STORE, StoreError
 VAR = Path("var/training")
 EVALUATION = VAR / "evaluation"
 console = Console()
+log = Console(stderr=True)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -72,12 +74,14 @@ def main() -> None:
 
 
 class Steps:
-    """A progress bar for each name that reports."""
+    """A progress bar for each name that reports; without a terminal, a line for every tenth of it."""
 
     def __init__(self, enabled: bool = True) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.bar = Progress(*columns, console=console, disable=not enabled, transient=True)
+        self.logs = enabled and not console.is_terminal
         self.tasks: dict[str, Any] = {}
+        self.tenths: dict[str, int] = {}
 
     def __enter__(self) -> "Steps":
         """Show the bars."""
@@ -93,6 +97,10 @@ class Steps:
         if name not in self.tasks:
             self.tasks[name] = self.bar.add_task(name)
         self.bar.update(self.tasks[name], completed=done, total=total)
+        tenth = 10 * done // max(total, 1)
+        if self.logs and tenth > self.tenths.get(name, 0):
+            self.tenths[name] = tenth
+            log.print(f"{datetime.now():%H:%M:%S}  {name}: {done} of {total}", highlight=False)
 
 
 def path_option(name: str, default: Path | None, text: str) -> Callable[[F], F]:

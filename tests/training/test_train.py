@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -143,7 +144,10 @@ def test_a_run_without_a_source_is_judged_on_it_and_compared(
     frame.to_csv(tmp_path / "sources.csv", index=False)
     without, known = tmp_path / "without", set(cache.iterdir())
     arguments = train_arguments(tmp_path / "sources.csv", backbone, cache, without, 2)
-    assert "left out: new" in succeed(*arguments, "--leave-out", "new").output
+    output = succeed(*arguments, "--leave-out", "new").output
+    assert "left out: new" in output
+    # There is no terminal here: what a log shows of an epoch under way.
+    assert re.search(r"train, epoch 2: (\d+) of \1\n", output)
     left_out = json.loads((without / "run.json").read_text())["left_out"]["new"]
     assert set(cache.iterdir()) == known
     # Every second fake of train and val.
