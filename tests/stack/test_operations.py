@@ -86,11 +86,11 @@ def test_second_version_is_registered_switched_to_and_removed(reader: Reader, op
         return str(response.json().get("model_version", response.status_code))
 
     follow(reader, "Register a second version")
-    assert (version("deepfake"), version("deepfake/2.0")) == ("1.1", "2.0")
+    assert (version("deepfake"), version("deepfake/2.0")) == ("1.2", "2.0")
     follow(reader, "Switch to it")
-    assert (version("deepfake"), version("deepfake/1.1")) == ("2.0", "1.1")
+    assert (version("deepfake"), version("deepfake/1.2")) == ("2.0", "1.2")
     follow(reader, "Switch back, and remove it")
-    assert (version("deepfake"), version("deepfake/2.0")) == ("1.1", "404")
+    assert (version("deepfake"), version("deepfake/2.0")) == ("1.2", "404")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/deepfake.mar", "file:///etc/passwd", "../deepfake.mar"])
