@@ -91,7 +91,7 @@ def note(detection_id: int) -> Page:
         return _page(detection, note_form=form), 422
     detection.note = (form.note.data or "").strip()
     db.session.commit()
-    flash(gettext("The note is saved."), "success")
+    flash(gettext("The note is saved."), "note")
     return redirect(url_for(".show", detection_id=detection_id, _anchor="note"), 303)
 
 

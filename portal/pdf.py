@@ -44,7 +44,7 @@ def report(
         page.paragraph(_("Caution: %(title)s. %(text)s", title=caution.title, text=caution.text), INK)
     page.heading(_("What the file tells"))
     for finding in findings(evidence):
-        page.paragraph(finding.title, INK, bold=True)
+        page.paragraph(f"{finding.title} ({finding.sign})", INK, bold=True)
         page.facts(finding.details)
         page.paragraph(f"{finding.shows} {finding.limits}")
     _model(page, detection, card)
