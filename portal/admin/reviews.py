@@ -72,7 +72,10 @@ def review_picture(feedback_id: int, kind: str) -> Response:
         "image": (images.preview, "preview.webp"),
         "thumbnail": (images.thumbnail, "thumbnail.webp"),
     }[kind]
-    path = storage().derived(claim.detection.sha256, name, make)
+    try:
+        path = storage().derived(claim.detection.sha256, name, make)
+    except FileNotFoundError:
+        abort(404)
     return _private(send_file(path, mimetype="image/webp", conditional=True))
 
 
