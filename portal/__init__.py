@@ -24,6 +24,7 @@ from portal import (
     presentation,
     privacy,
     reports,
+    routing,
     storage,
     uploads,
 )
@@ -56,6 +57,7 @@ def create_app(
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
+    routing.init_app(app)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"))
     login_manager.init_app(app)

@@ -39,6 +39,8 @@ def unauthorized() -> Response:
 @limiter.limit(lambda: current_app.config["REGISTER_RATE_LIMIT"], methods=["POST"])
 def register() -> Page:
     """Create an account and sign in."""
+    if request.method == "GET" and current_user.is_authenticated:
+        return redirect(url_for("pages.home"))
     form = RegisterForm()
     if not form.validate_on_submit():
         return render_template("auth/register.html", form=form), 422 if form.is_submitted() else 200
@@ -60,6 +62,8 @@ def register() -> Page:
 @limiter.limit(lambda: current_app.config["LOGIN_RATE_LIMIT"], methods=["POST"])
 def login() -> Page:
     """Sign in."""
+    if request.method == "GET" and current_user.is_authenticated:
+        return redirect(own_page(request.args.get("next")))
     form = LoginForm()
     if not form.validate_on_submit():
         return render_template("auth/login.html", form=form), 422 if form.is_submitted() else 200

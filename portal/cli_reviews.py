@@ -20,8 +20,11 @@ def export(file: Path) -> None:
     Unpacked, `python -m training prepare` reads it.
     """
     archive, count = dataset.accepted()
-    with archive, file.open("wb") as out:
-        shutil.copyfileobj(archive, out)
+    try:
+        with archive, file.open("wb") as out:
+            shutil.copyfileobj(archive, out)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from error
     audit.record("review.export", "data set", f"images: {count}")
     db.session.commit()
     click.echo(f"Wrote {file}; images: {count}.")

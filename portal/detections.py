@@ -31,7 +31,7 @@ RECENT = 4
 Page = str | WerkzeugResponse | tuple[str, int]
 
 
-@blueprint.get("/<int:detection_id>")
+@blueprint.get("/<id:detection_id>")
 @login_required
 def show(detection_id: int) -> str | Response:
     """Show a verdict, or how far it is."""
@@ -41,28 +41,28 @@ def show(detection_id: int) -> str | Response:
     return _page(detection)
 
 
-@blueprint.get("/<int:detection_id>/image")
+@blueprint.get("/<id:detection_id>/image")
 @login_required
 def image(detection_id: int) -> Response:
     """Send the picture for the verdict's page."""
     return picture(mine(detection_id), "preview.webp", images.preview)
 
 
-@blueprint.get("/<int:detection_id>/thumbnail")
+@blueprint.get("/<id:detection_id>/thumbnail")
 @login_required
 def thumbnail(detection_id: int) -> Response:
     """Send the picture for lists."""
     return picture(mine(detection_id), "thumbnail.webp", images.thumbnail)
 
 
-@blueprint.get("/<int:detection_id>/heatmap")
+@blueprint.get("/<id:detection_id>/heatmap")
 @login_required
 def heatmap(detection_id: int) -> Response:
     """Send the heatmap as a transparent picture to lay over the image."""
     return heatmap_of(mine(detection_id))
 
 
-@blueprint.post("/<int:detection_id>/retry")
+@blueprint.post("/<id:detection_id>/retry")
 @login_required
 def retry(detection_id: int) -> WerkzeugResponse:
     """Have a failed detection judged once more."""
@@ -72,7 +72,7 @@ def retry(detection_id: int) -> WerkzeugResponse:
     return redirect(url_for(".show", detection_id=detection_id), 303)
 
 
-@blueprint.post("/<int:detection_id>/again")
+@blueprint.post("/<id:detection_id>/again")
 @login_required
 def again(detection_id: int) -> WerkzeugResponse:
     """Have the image judged by the model in service now, as a further detection."""
@@ -82,7 +82,7 @@ def again(detection_id: int) -> WerkzeugResponse:
     return redirect(url_for(".show", detection_id=judging.again(detection).id), 303)
 
 
-@blueprint.post("/<int:detection_id>/note")
+@blueprint.post("/<id:detection_id>/note")
 @login_required
 def note(detection_id: int) -> Page:
     """Keep what the owner notes about the image."""
@@ -91,11 +91,11 @@ def note(detection_id: int) -> Page:
         return _page(detection, note_form=form), 422
     detection.note = (form.note.data or "").strip()
     db.session.commit()
-    flash(gettext("The note is saved."), "success")
+    flash(gettext("The note is saved."), "note")
     return redirect(url_for(".show", detection_id=detection_id, _anchor="note"), 303)
 
 
-@blueprint.post("/<int:detection_id>/dispute")
+@blueprint.post("/<id:detection_id>/dispute")
 @login_required
 def dispute(detection_id: int) -> Page:
     """Record that the owner holds the verdict for wrong."""
@@ -111,7 +111,7 @@ def dispute(detection_id: int) -> Page:
     return redirect(url_for(".show", detection_id=detection_id, _anchor="dispute"), 303)
 
 
-@blueprint.post("/<int:detection_id>/withdraw")
+@blueprint.post("/<id:detection_id>/withdraw")
 @login_required
 def withdraw(detection_id: int) -> WerkzeugResponse:
     """Take an objection back."""
@@ -120,7 +120,7 @@ def withdraw(detection_id: int) -> WerkzeugResponse:
     return redirect(url_for(".show", detection_id=detection_id), 303)
 
 
-@blueprint.post("/<int:detection_id>/delete")
+@blueprint.post("/<id:detection_id>/delete")
 @login_required
 def delete(detection_id: int) -> WerkzeugResponse:
     """Delete a detection and its image."""

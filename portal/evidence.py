@@ -22,7 +22,7 @@ from portal.storage import storage
 logger = logging.getLogger(__name__)
 
 # Raised when this module learns to see more, so that files are examined again when next shown.
-VERSION = 1
+VERSION = 2
 # The model takes 224 x 224 pixels: of a much smaller image, most of what it sees is interpolation.
 TINY_PIXELS = 128
 STRONG_COMPRESSION = 50

@@ -1,6 +1,6 @@
 """Evidence in words: each finding with what it shows and what it does not, and the limits of the model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask_babel import gettext
@@ -15,12 +15,13 @@ Details = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found in a file; `weight` is "strong", "weak" or "none", as evidence of how it was made."""
+    """One thing found in a file; `weight` is "strong", "weak" or "none", `sign` says of what."""
 
     weight: str
     title: str
     shows: str
     limits: str
+    sign: str = _("No sign")
     details: Details = ()
 
 
@@ -52,6 +53,7 @@ INVALID_CREDENTIALS = Finding(
         "Saving it again in a program that does not know of credentials suffices for that: it need not be "
         "fraud."
     ),
+    _("Weak sign of a change"),
 )
 GENERATED_CREDENTIALS = Finding(
     "strong",
@@ -61,6 +63,7 @@ GENERATED_CREDENTIALS = Finding(
         "been changed since."
     ),
     _("Who the signer is was not checked against a list of trusted ones: read the name yourself."),
+    _("Strong sign of a generator"),
 )
 VALID_CREDENTIALS = Finding(
     "weak",
@@ -70,6 +73,7 @@ VALID_CREDENTIALS = Finding(
         "The history is what the signer states. Who that is was not checked against a list of trusted ones: "
         "read the name yourself."
     ),
+    _("Weak sign of an unchanged file"),
 )
 MARKS = {
     "source_type": Finding(
@@ -80,18 +84,21 @@ MARKS = {
             "and agencies set it on purpose."
         ),
         _("It is not signed: anybody can write or remove it. That it is missing would mean nothing."),
+        _("Strong sign of a generator"),
     ),
     "generator": Finding(
         "strong",
         _("Mark of an image generator"),
         _("The file carries what this generator writes into its images. Few would add it to a photograph."),
         _("It is not signed: anybody can write or remove it. That it is missing would mean nothing."),
+        _("Strong sign of a generator"),
     ),
     "face_editor": Finding(
         "weak",
         _("Mark of a program that changes faces"),
         _("The file was last saved by a program made for changing faces."),
         _("It does not say what was changed, if anything."),
+        _("Weak sign of a change"),
     ),
     "editor": Finding(
         "none",
@@ -105,6 +112,7 @@ CAMERA = Finding(
     _("Camera data"),
     _("The file names a camera, as photographs straight from it do."),
     _("Anybody can write it, and fakes made from photographs often keep it."),
+    _("Weak sign of a photograph"),
 )
 NO_CAMERA = Finding(
     "none",
@@ -181,7 +189,8 @@ def findings(evidence: dict[str, Any] | None) -> list[Finding]:
     if evidence["metadata"]["has_location"]:
         found.append(LOCATION)
     if evidence["jpeg_quality"] is not None:
-        found.append(_with(QUALITY, ((gettext("Quality of 100"), number(evidence["jpeg_quality"])),)))
+        quality = gettext("%(quality)s of 100", quality=number(evidence["jpeg_quality"]))
+        found.append(_with(QUALITY, ((gettext("Quality"), quality),)))
     return sorted(found, key=lambda each: ("strong", "weak", "none").index(each.weight))
 
 
@@ -238,5 +247,4 @@ def _camera(metadata: dict[str, Any]) -> Finding:
 
 
 def _with(finding: Finding, details: Details) -> Finding:
-    shown = tuple((name, value) for name, value in details if value)
-    return Finding(finding.weight, finding.title, finding.shows, finding.limits, shown)
+    return replace(finding, details=tuple((name, value) for name, value in details if value))

@@ -17,11 +17,13 @@ from portal.extensions import db
 from portal.formats import number
 from portal.models import NOTE_IS_LONG, Detection, Status
 from portal.paging import SearchPage
+from portal.routing import ID_MAXIMUM
 
 blueprint = Blueprint("history", __name__, url_prefix="/detections")
 
 PAGE_SIZES = (12, 24, 48)
 SHA256 = re.compile("[0-9a-fA-F]{64}")
+SEARCH = ("q", "verdict", "from", "to", "sort", "size")
 EXPORTS = {"csv": "text/csv", "json": "application/json"}
 SORTS: dict[str, tuple[Any, ...]] = {
     "newest": (Detection.id.desc(),),
@@ -47,9 +49,8 @@ def index() -> str | Response:
         select(Detection).options(defer(Detection.heatmap), lazyload(Detection.image)),
         size if size in PAGE_SIZES else PAGE_SIZES[0],
     )
-    chosen = {key: value for key, value in request.args.items() if value and key != "page"}
     return render_template(
-        "detections/index.html", page=page, chosen=chosen, sizes=PAGE_SIZES, waiting=waiting
+        "detections/index.html", page=page, chosen=_chosen(), sizes=PAGE_SIZES, waiting=waiting
     )
 
 
@@ -57,10 +58,11 @@ def index() -> str | Response:
 @login_required
 def selection() -> WerkzeugResponse:
     """Delete or export what is selected."""
-    chosen = request.form.getlist("id", type=int)
+    search = url_for(".index", **_chosen())
+    chosen = [each for each in request.form.getlist("id", type=int) if each <= ID_MAXIMUM]
     if not chosen:
         flash(gettext("Nothing is selected."), "info")
-        return redirect(url_for(".index"), 303)
+        return redirect(search, 303)
     found = _own().where(Detection.id.in_(chosen))
     action = request.form.get("action", "")
     if action in EXPORTS:
@@ -70,7 +72,7 @@ def selection() -> WerkzeugResponse:
     detections = list(db.session.scalars(found))
     judging.remove(*detections)
     flash(gettext("Deleted for good: %(count)s.", count=number(len(detections))), "success")
-    return redirect(url_for(".index"), 303)
+    return redirect(search, 303)
 
 
 @blueprint.get("/export.<any(csv, json):kind>")
@@ -87,6 +89,11 @@ def _export(query: Select[Any], kind: str) -> Response:
     response.headers["Content-Disposition"] = f"attachment; filename=unmask-history.{kind}"
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _chosen() -> dict[str, Any]:
+    """Return the search in the address, so that it can be made again."""
+    return {name: value for name in SEARCH if (value := request.args.get(name))}
 
 
 def _own() -> Select[Detection]:
@@ -112,8 +119,8 @@ def _conditions() -> list[ColumnElement[bool]]:
         asked.append(verdict)
     if since := _day(given.get("from")):
         asked.append(Detection.created_at >= since)
-    if until := _day(given.get("to")):
-        asked.append(Detection.created_at < until + timedelta(days=1))
+    if until := _day(given.get("to"), 1):
+        asked.append(Detection.created_at < until)
     return asked
 
 
@@ -138,8 +145,9 @@ def _ids(condition: ColumnElement[bool]) -> Select[int]:
     return select(Detection.id).where(Detection.user_id == current_user.id, condition).correlate(None)
 
 
-def _day(text: str | None) -> datetime | None:
+def _day(text: str | None, later: int = 0) -> datetime | None:
+    """Return the beginning of a day, or of one so many days later; None for what is no day."""
     try:
-        return datetime.combine(datetime.fromisoformat(text or "").date(), time(), UTC)
-    except ValueError:
+        return datetime.combine(datetime.fromisoformat(text or "").date(), time(), UTC) + timedelta(later)
+    except (ValueError, OverflowError):
         return None

@@ -30,6 +30,8 @@ UNEXPLAINED = marked(
     "The details are in the log for whoever runs this portal."
 )
 
+MISSING = marked("The stored image is missing. Upload it again.")
+
 
 def submit(
     user: User, filename: str, data: bytes, *, source_url: str | None = None, wait: bool = True
@@ -95,6 +97,10 @@ def judge(detection: Detection) -> None:
         outcome = {"next_attempt_at": now() + _back_off(attempts)}
     except BadImage as error:
         outcome = {"status": Status.FAILED, "error": str(error)}
+    except FileNotFoundError:
+        # Its owner deleted it just now, and then nothing is recorded, or the folder of uploads is incomplete.
+        logger.warning("Detection %d cannot be judged: its image is not stored", ours)
+        outcome = {"status": Status.FAILED, "error": MISSING}
     except BadAnswer:
         logger.exception("Detection %d failed", ours)
         outcome = {"status": Status.FAILED, "error": UNEXPLAINED}

@@ -40,7 +40,7 @@ def read(image: Image.Image) -> Metadata:
         camera=_camera(short(exif.get(Base.Make)), short(exif.get(Base.Model))),
         lens=short(details.get(Base.LensModel)),
         software=short(exif.get(Base.Software)) or short(creator[1] if creator else ""),
-        taken_at=short(details.get(Base.DateTimeOriginal) or exif.get(Base.DateTime)),
+        taken_at=_time(details.get(Base.DateTimeOriginal)),
         has_location=bool(exif.get_ifd(IFD.GPSInfo)),
         comment=_comment(details.get(Base.UserComment)),
         source_types=tuple(sorted(set(_SOURCE_TYPE.findall(xmp)))),
@@ -58,6 +58,11 @@ def short(value: Any) -> str:
 
 def _camera(make: str, model: str) -> str:
     return model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
+
+
+def _time(value: Any) -> str:
+    # EXIF writes 2026:03:01 12:00:00.
+    return short(value).replace(":", "-", 2)
 
 
 def _comment(value: Any) -> str:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from flask import abort, request
 from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy import Select
 
 from portal.extensions import db
+from portal.routing import ID_MAXIMUM
 
 # How far beyond the first entry of a page the search looks on, to say how much more there is.
 AHEAD = 1000
@@ -15,6 +17,16 @@ class AtLeast(int):
     """A number of which only the lower bound is known."""
 
 
+def asked_page() -> int:
+    """Return which page the request asks for; answers 404 for a number that no page can have."""
+    try:
+        page = int(request.args.get("page", 1))
+    except ValueError:
+        abort(404)
+    # The database cannot skip more rows than its numbers count.
+    return page if 1 <= page <= ID_MAXIMUM else abort(404)
+
+
 class SearchPage(Pagination):
     """A page of the rows that `rows` selects whole and `ids` by their ids, in order.
 
@@ -22,7 +34,7 @@ class SearchPage(Pagination):
     """
 
     def __init__(self, ids: Select[Any], rows: Select[Any], per_page: int) -> None:
-        super().__init__(per_page=per_page, ids=ids, rows=rows)
+        super().__init__(page=asked_page(), per_page=per_page, ids=ids, rows=rows)
 
     @property
     def pages(self) -> int:

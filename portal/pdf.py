@@ -44,7 +44,7 @@ def report(
         page.paragraph(_("Caution: %(title)s. %(text)s", title=caution.title, text=caution.text), INK)
     page.heading(_("What the file tells"))
     for finding in findings(evidence):
-        page.paragraph(finding.title, INK, bold=True)
+        page.paragraph(f"{finding.title} ({finding.sign})", INK, bold=True)
         page.facts(finding.details)
         page.paragraph(f"{finding.shows} {finding.limits}")
     _model(page, detection, card)
@@ -126,11 +126,20 @@ def _verdict(page: _Page, detection: Detection, observed_error: float | None) ->
     page.paragraph(" ".join(map(str, sentences)).strip(), INK)
 
 
-def _pictures(page: _Page, detection: Detection) -> None:
+def _preview(detection: Detection) -> bytes | None:
     if not detection.image_kept:
+        return None
+    try:
+        return storage().derived(detection.sha256, "preview.webp", images.preview).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _pictures(page: _Page, detection: Detection) -> None:
+    preview = _preview(detection)
+    if preview is None:
         page.paragraph(_("The image itself is not stored. The SHA-256 below identifies it."))
         return
-    preview = storage().derived(detection.sha256, "preview.webp", images.preview).read_bytes()
     shown = [images.printed(preview)]
     if detection.heatmap:
         shown.append(images.printed(preview, detection.heatmap))

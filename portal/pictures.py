@@ -10,10 +10,13 @@ from portal.storage import storage
 
 
 def picture(detection: Detection, kind: str, make: Any) -> Response:
-    """Send a picture made from the stored image; 404 where the image is not kept."""
+    """Send a picture made from the stored image; 404 where the image is not kept, or lost."""
     if not detection.image_kept:
         abort(404)
-    path = storage().derived(detection.sha256, kind, make)
+    try:
+        path = storage().derived(detection.sha256, kind, make)
+    except FileNotFoundError:
+        abort(404)
     return _private(send_file(path, mimetype="image/webp", conditional=True))
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import tempfile
 import zipfile
+from contextlib import suppress
 from typing import IO, cast
 
 from flask import Blueprint, Response, flash, redirect, render_template, send_file, url_for
@@ -82,7 +83,8 @@ def _write(file: IO[bytes], user: User) -> None:
                 )
             )
         ):
-            archive.write(storage().path(sha256), f"images/{sha256}.{EXTENSIONS.get(kind, kind.lower())}")
+            with suppress(FileNotFoundError):  # deleted just now, in another window for instance
+                archive.write(storage().path(sha256), f"images/{sha256}.{EXTENSIONS.get(kind, kind.lower())}")
 
 
 def _form(**values: str) -> RetentionForm:

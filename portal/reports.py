@@ -25,28 +25,28 @@ SHARE_DAYS = (1, 7, 30)
 TOKEN_BYTES = 32
 
 
-@blueprint.get("/detections/<int:detection_id>/report")
+@blueprint.get("/detections/<id:detection_id>/report")
 @login_required
 def report(detection_id: int) -> str:
     """Show the report for printing."""
     return _report(_done(mine(detection_id)))
 
 
-@blueprint.get("/detections/<int:detection_id>/report.pdf")
+@blueprint.get("/detections/<id:detection_id>/report.pdf")
 @login_required
 def report_pdf(detection_id: int) -> Response:
     """Send the report as a PDF."""
     return _pdf(_done(mine(detection_id)))
 
 
-@blueprint.get("/detections/<int:detection_id>/shares")
+@blueprint.get("/detections/<id:detection_id>/shares")
 @login_required
 def shares(detection_id: int) -> str:
     """List the links to this report."""
     return _shares(_done(mine(detection_id)))
 
 
-@blueprint.post("/detections/<int:detection_id>/shares")
+@blueprint.post("/detections/<id:detection_id>/shares")
 @login_required
 def share(detection_id: int) -> tuple[str, int]:
     """Make a link to this report, and show it this once."""
@@ -60,7 +60,7 @@ def share(detection_id: int) -> tuple[str, int]:
     return _shares(detection, link=url_for(".shared", token=token, _external=True)), 201
 
 
-@blueprint.post("/detections/<int:detection_id>/shares/<int:share_id>/revoke")
+@blueprint.post("/detections/<id:detection_id>/shares/<id:share_id>/revoke")
 @login_required
 def revoke(detection_id: int, share_id: int) -> WerkzeugResponse:
     """Make a link work no longer."""

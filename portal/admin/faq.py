@@ -32,7 +32,7 @@ def add_faq() -> str | Response | tuple[str, int]:
     return redirect(url_for(".faq_entries"), 303)
 
 
-@blueprint.route("/faq/<int:entry_id>", methods=["GET", "POST"])
+@blueprint.route("/faq/<id:entry_id>", methods=["GET", "POST"])
 def edit_faq(entry_id: int) -> str | Response | tuple[str, int]:
     """Change an entry."""
     entry = db.get_or_404(FaqEntry, entry_id)
@@ -46,7 +46,7 @@ def edit_faq(entry_id: int) -> str | Response | tuple[str, int]:
     return redirect(url_for(".faq_entries"), 303)
 
 
-@blueprint.post("/faq/<int:entry_id>/move")
+@blueprint.post("/faq/<id:entry_id>/move")
 def move_faq(entry_id: int) -> Response:
     """Move an entry one place up or down."""
     order = faq.entries()
@@ -61,7 +61,7 @@ def move_faq(entry_id: int) -> Response:
     return redirect(url_for(".faq_entries", _anchor=f"entry-{entry_id}"), 303)
 
 
-@blueprint.post("/faq/<int:entry_id>/delete")
+@blueprint.post("/faq/<id:entry_id>/delete")
 def delete_faq(entry_id: int) -> Response:
     """Remove an entry."""
     entry = db.get_or_404(FaqEntry, entry_id)

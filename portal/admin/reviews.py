@@ -21,6 +21,7 @@ from portal.admin.blueprint import PAGE_SIZE, blueprint
 from portal.extensions import db
 from portal.forms import ReviewForm
 from portal.models import Detection, Feedback, FeedbackStatus, now
+from portal.paging import asked_page
 from portal.storage import storage
 
 
@@ -33,11 +34,11 @@ def reviews() -> str:
         abort(404)
     shown = joinedload(Feedback.detection).options(defer(Detection.heatmap), lazyload(Detection.image))
     claims = feedback.with_status(status).options(shown, joinedload(Feedback.user))
-    page = db.paginate(claims, per_page=PAGE_SIZE, max_per_page=PAGE_SIZE)
+    page = db.paginate(claims, page=asked_page(), per_page=PAGE_SIZE, max_per_page=PAGE_SIZE)
     return render_template("admin/reviews.html", page=page, status=status, counts=feedback.counts())
 
 
-@blueprint.route("/reviews/<int:feedback_id>", methods=["GET", "POST"])
+@blueprint.route("/reviews/<id:feedback_id>", methods=["GET", "POST"])
 def review(feedback_id: int) -> str | WerkzeugResponse | tuple[str, int]:
     """Show a disputed verdict, and take the decision on it."""
     claim: Feedback = db.get_or_404(Feedback, feedback_id)
@@ -61,7 +62,7 @@ def review(feedback_id: int) -> str | WerkzeugResponse | tuple[str, int]:
     return redirect(target_page, 303)
 
 
-@blueprint.get("/reviews/<int:feedback_id>/<any(image, thumbnail):kind>")
+@blueprint.get("/reviews/<id:feedback_id>/<any(image, thumbnail):kind>")
 def review_picture(feedback_id: int, kind: str) -> Response:
     """Send the picture of a disputed verdict: its owner allowed it with the report."""
     claim = db.get_or_404(Feedback, feedback_id)
@@ -71,11 +72,14 @@ def review_picture(feedback_id: int, kind: str) -> Response:
         "image": (images.preview, "preview.webp"),
         "thumbnail": (images.thumbnail, "thumbnail.webp"),
     }[kind]
-    path = storage().derived(claim.detection.sha256, name, make)
+    try:
+        path = storage().derived(claim.detection.sha256, name, make)
+    except FileNotFoundError:
+        abort(404)
     return _private(send_file(path, mimetype="image/webp", conditional=True))
 
 
-@blueprint.get("/reviews/<int:feedback_id>/heatmap")
+@blueprint.get("/reviews/<id:feedback_id>/heatmap")
 def review_heatmap(feedback_id: int) -> Response:
     """Send the heatmap of a disputed verdict."""
     claim = db.get_or_404(Feedback, feedback_id)

@@ -32,9 +32,12 @@ def scale_version(version: str) -> Page:
             gettext("The number of workers for version %(version)s is not valid.", version=version)
         ), 422
     workers = form.workers.data or 0
+    none = gettext("Version %(version)s goes on without a worker, and judges nothing.", version=version)
     return _carried_out(
         lambda: serving.scale(version, workers),
-        ngettext(
+        none
+        if workers == 0
+        else ngettext(
             "Version %(version)s is on its way to %(num)s worker. A worker that starts loads the model "
             "first.",
             "Version %(version)s is on its way to %(num)s workers. A worker that starts loads the model "

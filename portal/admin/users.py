@@ -22,6 +22,7 @@ from portal import accounts, audit
 from portal.admin.blueprint import PAGE_SIZE, blueprint
 from portal.extensions import db
 from portal.models import Detection, Feedback, Status, User
+from portal.paging import asked_page
 
 FILTERS = {"admins": User.is_admin, "disabled": User.is_disabled}
 
@@ -36,20 +37,20 @@ def users() -> str:
         found = found.where(User.name.contains(search, autoescape=True))
     if chosen in FILTERS:
         found = found.where(FILTERS[chosen])
-    page = db.paginate(found, per_page=PAGE_SIZE, max_per_page=PAGE_SIZE)
+    page = db.paginate(found, page=asked_page(), per_page=PAGE_SIZE, max_per_page=PAGE_SIZE)
     shown = Detection.user_id.in_([user.id for user in page.items])
     counts = select(Detection.user_id, func.count()).where(shown).group_by(Detection.user_id)
     uploads = dict(db.session.execute(counts).all())
     return render_template("admin/users.html", page=page, uploads=uploads, search=search, chosen=chosen)
 
 
-@blueprint.get("/users/<int:user_id>")
+@blueprint.get("/users/<id:user_id>")
 def user(user_id: int) -> str:
     """Show one user with all that can be done."""
     return _user_page(db.get_or_404(User, user_id))
 
 
-@blueprint.post("/users/<int:user_id>/delete")
+@blueprint.post("/users/<id:user_id>/delete")
 def delete_user(user_id: int) -> WerkzeugResponse:
     """Delete a user with all its images; never oneself, never the last administrator."""
     somebody = _somebody_else(user_id)
@@ -59,7 +60,7 @@ def delete_user(user_id: int) -> WerkzeugResponse:
     return redirect(url_for(".users"), 303)
 
 
-@blueprint.post("/users/<int:user_id>/disable")
+@blueprint.post("/users/<id:user_id>/disable")
 def disable_user(user_id: int) -> WerkzeugResponse:
     """Shut a user out; images and verdicts stay."""
     name = _somebody_else(user_id).name
@@ -68,7 +69,7 @@ def disable_user(user_id: int) -> WerkzeugResponse:
     return redirect(url_for(".user", user_id=user_id), 303)
 
 
-@blueprint.post("/users/<int:user_id>/enable")
+@blueprint.post("/users/<id:user_id>/enable")
 def enable_user(user_id: int) -> WerkzeugResponse:
     """Let a disabled user in again."""
     somebody = db.get_or_404(User, user_id)
@@ -77,7 +78,7 @@ def enable_user(user_id: int) -> WerkzeugResponse:
     return redirect(url_for(".user", user_id=user_id), 303)
 
 
-@blueprint.post("/users/<int:user_id>/make-admin")
+@blueprint.post("/users/<id:user_id>/make-admin")
 def make_admin(user_id: int) -> WerkzeugResponse:
     """Give a user the rights of an administrator."""
     somebody = db.get_or_404(User, user_id)
@@ -86,7 +87,7 @@ def make_admin(user_id: int) -> WerkzeugResponse:
     return redirect(url_for(".user", user_id=user_id), 303)
 
 
-@blueprint.post("/users/<int:user_id>/remove-admin")
+@blueprint.post("/users/<id:user_id>/remove-admin")
 def remove_admin(user_id: int) -> WerkzeugResponse:
     """Take the rights of an administrator away; never one's own."""
     name = _somebody_else(user_id).name
@@ -95,7 +96,7 @@ def remove_admin(user_id: int) -> WerkzeugResponse:
     return redirect(url_for(".user", user_id=user_id), 303)
 
 
-@blueprint.post("/users/<int:user_id>/reset-password")
+@blueprint.post("/users/<id:user_id>/reset-password")
 def reset_password(user_id: int) -> Response:
     """End a user's password, and show the link that sets a new one: this once."""
     somebody = _somebody_else(user_id)

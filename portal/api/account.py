@@ -73,7 +73,7 @@ def create_key() -> Page:
     return _keys_page(KeyForm(formdata=None), 201, key)
 
 
-@blueprint.post("/keys/<int(max=2147483647):key_id>/revoke")
+@blueprint.post("/keys/<id:key_id>/revoke")
 @login_required
 def revoke_key(key_id: int) -> Page:
     """Revoke an API key."""
@@ -113,7 +113,7 @@ def create_webhook() -> Page:
     return _webhooks_page(WebhookForm(formdata=None), 201, webhook)
 
 
-@blueprint.get("/webhooks/<int(max=2147483647):webhook_id>")
+@blueprint.get("/webhooks/<id:webhook_id>")
 @login_required
 def show_webhook(webhook_id: int) -> str | Response:
     """Show what was sent to a webhook; as JSON, how much of it has no outcome yet."""
@@ -125,7 +125,7 @@ def show_webhook(webhook_id: int) -> str | Response:
     return render_template("api/webhook.html", webhook=webhook, deliveries=deliveries, unsent=unsent)
 
 
-@blueprint.post("/webhooks/<int(max=2147483647):webhook_id>/test")
+@blueprint.post("/webhooks/<id:webhook_id>/test")
 @login_required
 def test_webhook(webhook_id: int) -> Page:
     """Send a test event."""
@@ -133,7 +133,7 @@ def test_webhook(webhook_id: int) -> Page:
     return redirect(url_for(".show_webhook", webhook_id=webhook_id), 303)
 
 
-@blueprint.post("/webhooks/<int(max=2147483647):webhook_id>/delete")
+@blueprint.post("/webhooks/<id:webhook_id>/delete")
 @login_required
 def delete_webhook(webhook_id: int) -> Page:
     """Delete a webhook."""

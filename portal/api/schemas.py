@@ -5,9 +5,9 @@ from typing import Any
 from marshmallow import Schema, fields, pre_dump, validate
 
 from portal.models import Status
+from portal.routing import ID_MAXIMUM
 
 PAGE_DEFAULT, PAGE_MAXIMUM = 50, 200
-ID_MAXIMUM = 2**31 - 1
 # As TorchServe names it; only the grid is stored.
 HEATMAP_METHOD = "grad-cam"
 

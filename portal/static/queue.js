@@ -66,6 +66,7 @@ class Row {
   async poll() {
     try {
       const answer = await fetch(this.address, { headers: { Accept: "application/json" } });
+      if (answer.status >= 500) throw new Error("The portal is away for a moment.");
       if (answer.ok && this.element.isConnected) this.show(await answer.json());
     } catch {
       setTimeout(() => this.poll(), POLL_MS);

@@ -16,9 +16,10 @@ const queue = new Queue(form, changed);
 function changed() {
   const { checkOne, checkMany, checking, chooseMore } = form.dataset;
   const number = queue.waiting;
-  if (number > 1) submitText.textContent = checkMany.replace("{number}", number);
+  if (queue.busy) submitText.textContent = checking;
+  else if (number > 1) submitText.textContent = checkMany.replace("{number}", number);
   else if (number || !queue.size) submitText.textContent = checkOne;
-  else submitText.textContent = queue.busy ? checking : chooseMore;
+  else submitText.textContent = chooseMore;
   form.classList.toggle("busy", queue.busy);
 }
 

@@ -82,7 +82,7 @@ def test_the_list_of_administration_pages_is_complete(app: Flask) -> None:
         for rule in rules
         for method in (rule.methods or set()) & {"GET", "POST"}
     }
-    found = {(method, re.sub("<int:.*?>", "ID", path)) for method, path in found}
+    found = {(method, re.sub("<id:.*?>", "ID", path)) for method, path in found}
     assert found == known
 
 

@@ -106,6 +106,15 @@ def test_after_signing_in_one_stays_on_this_site(
     assert auth.login(next=target).location == location
 
 
+@pytest.mark.parametrize(
+    ("path", "location"), [("/login", "/"), ("/login?next=/faq", "/faq"), ("/register", "/")]
+)
+def test_who_is_signed_in_needs_no_form_for_it(
+    client: FlaskClient, ada: int, path: str, location: str
+) -> None:
+    assert client.get(path).location == location
+
+
 def test_pages_of_a_user_send_visitors_to_the_sign_in_page_and_back(
     client: FlaskClient, auth: Auth, add_user: Callable[..., int]
 ) -> None:

@@ -260,6 +260,11 @@ def test_the_file_name_is_shown_and_nothing_else(app: Flask, client: FlaskClient
     assert detection(app, 2).filename == "face.jpg"
 
 
+@pytest.mark.parametrize("path", ["", "/image", "/report", "/report.pdf", "/shares"])
+def test_an_id_larger_than_the_database_counts_is_not_found(client: FlaskClient, ada: int, path: str) -> None:
+    assert client.get(f"/detections/{10**20}{path}").status_code == 404
+
+
 def test_history_is_paged_newest_first(client: FlaskClient, ada: int, serving: FakeServing) -> None:
     for number in range(13):
         upload(client, drawn("PNG", number), name=f"picture-{number}.png")

@@ -139,7 +139,7 @@ def test_camera_software_and_time_are_read_and_a_location_only_noticed() -> None
         "camera": "Canon EOS R5",
         "lens": "",
         "software": "Firmware 1.8",
-        "taken_at": "2026:03:01 12:00:00",
+        "taken_at": "2026-03-01 12:00:00",
         "has_location": True,
     }
     assert {"Camera data", "A location is stored in the file"} <= set(titles(data))
@@ -279,7 +279,7 @@ def test_the_page_says_what_each_finding_shows_and_what_not(client: FlaskClient,
     text = unescape(client.get("/detections/1").get_data(as_text=True))
     for words in (
         "Mark of an image generator",
-        "Strong sign",
+        "Strong sign of a generator",
         "Stable Diffusion",
         "anybody can write or remove it",
     ):

@@ -85,6 +85,8 @@ def names(client: FlaskClient, query: str) -> list[str]:
             "from=yesterday&verdict=odd&sort=odd&size=7",
             ["bonn", "bern", "oslo", "rome_50%", "paris", "Berlin"],
         ),
+        ("to=9999-12-31&sort=name", ["Berlin", "bern", "bonn", "oslo", "paris", "rome_50%"]),
+        ("kind=json&endpoint=here&sort=name", ["Berlin", "bern", "bonn", "oslo", "paris", "rome_50%"]),
         ("sort=name", ["Berlin", "bern", "bonn", "oslo", "paris", "rome_50%"]),
         ("sort=oldest&verdict=fake", ["Berlin", "oslo"]),
         ("sort=most-fake&verdict=label-fake", ["Berlin", "oslo"]),
@@ -139,6 +141,20 @@ def test_what_is_selected_is_deleted_with_its_files(app: Flask, client: FlaskCli
     assert response.location == "/detections"
     assert names(client, "") == ["1.png"]
     assert len(stored(app)) == 1
+
+
+def test_after_a_deletion_the_search_goes_on(client: FlaskClient, past: None) -> None:
+    page = unescape(client.get("/detections?verdict=fake&sort=oldest").get_data(as_text=True))
+    address = "/detections/selection?verdict=fake&sort=oldest"
+    assert f'action="{address}"' in page
+    response = client.post(address, data={"action": "delete", "id": ["1", str(10**20)]})
+    assert response.location == "/detections?verdict=fake&sort=oldest"
+    assert names(client, "verdict=fake") == ["oslo.jpg"]
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "first", "100", str(10**20)])
+def test_a_page_that_cannot_be_is_not_found(client: FlaskClient, past: None, page: str) -> None:
+    assert client.get(f"/detections?page={page}").status_code == 404
 
 
 @pytest.mark.parametrize("action", ["delete", "csv", "json"])

@@ -14,6 +14,7 @@ from portal import judging, worker
 from portal.extensions import db
 from portal.inference import ONE_PIXEL
 from portal.models import Status
+from portal.storage import storage
 from portal.worker import judge_next
 from tests.portal.conftest import VERDICT, FakeServing, detection, drawn, make_due, signed_in, stored, upload
 
@@ -113,6 +114,22 @@ def test_a_detection_deleted_while_it_is_judged_stays_deleted(
         assert judge_next()
     assert client.get("/detections/1").status_code == 404
     assert stored(app) == []
+
+
+def test_an_image_that_is_lost_stops_no_worker(
+    app: Flask, client: FlaskClient, ada: int, serving: FakeServing
+) -> None:
+    waiting(client, serving, 2)
+    make_due(app)
+    with app.app_context():
+        storage().remove(detection(app, 1).sha256)
+        assert judge_next()
+        assert judge_next()
+    assert (detection(app, 1).status, detection(app, 2).status) == (Status.FAILED, Status.DONE)
+    assert "The stored image is missing." in client.get("/detections/1").get_data(as_text=True)
+    assert client.get("/detections/1/thumbnail").status_code == 404
+    with client.post("/account/export") as response:
+        assert response.status_code == 200
 
 
 def test_uploads_and_deletions_at_once_never_lose_a_file(

@@ -163,3 +163,9 @@ def test_an_image_that_its_owner_no_longer_keeps_is_left_out(
     assert client.get("/admin/reviews/1/image").status_code == 404
     assert "no longer stored" in text_of(client, "/admin/reviews/1")
     assert "The image is not stored" in text_of(client, "/admin/reviews?status=accepted")
+
+
+def test_a_file_that_cannot_be_written_is_explained(app: Flask, tmp_path: Path) -> None:
+    result = app.test_cli_runner().invoke(args=["reviews", "export", str(tmp_path / "none/set.zip")])
+    assert result.exit_code == 1
+    assert "none/set.zip cannot be written: No such file or directory." in result.output

@@ -180,7 +180,9 @@ def test_workers_are_scaled(client: FlaskClient, admin: int, serving: FakeManage
     response = client.post("/admin/serving/2.0/scale", data={"workers": "2"}, follow_redirects=True)
     assert "on its way to 2 workers" in response.get_data(as_text=True)
     assert serving.workers == {"1.0": 1, "2.0": 2}
-    client.post("/admin/serving/1.0/scale", data={"workers": "0"})
+    response = client.post("/admin/serving/1.0/scale", data={"workers": "0"}, follow_redirects=True)
+    for words in ("Version 1.0 goes on without a worker", "images wait until this version has one"):
+        assert words in response.get_data(as_text=True)
     assert serving.workers == {"1.0": 0, "2.0": 2}
 
 

@@ -25,6 +25,7 @@ PASSWORD = "correct horse battery"
 START_SECONDS = 60
 WAIT_MS = 30_000
 COMPLETION_MS = 90_000  # the worker's longest pause, and a little more
+POLL_MS = 3000  # as in refresh.js
 
 
 @contextmanager
@@ -303,4 +304,24 @@ def test_an_upload_completes_by_itself_when_serving_is_back(
         expect(page.get_by_text("Your image is stored")).to_be_visible()
     title = page.get_by_role("heading", level=1)
     expect(title).to_have_text(re.compile("Likely real|Likely fake|Uncertain"), timeout=COMPLETION_MS)
+    expect_verdict(page)
+
+
+def test_a_page_that_waits_takes_away_nothing_that_is_written(
+    visit: Callable[..., Page], serving: Serving
+) -> None:
+    page = visit()
+    register(page, "writer")
+    with serving.down():
+        check(page, CHINA)
+        expect(page.get_by_role("heading", name="Waiting")).to_be_visible()
+        page.get_by_label("Note").fill("Ask the agency.")
+    deadline = time.monotonic() + COMPLETION_MS / 1000
+    while page.request.get(page.url, headers={"Accept": "application/json"}).json()["state"] == "pending":
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    page.wait_for_timeout(2 * POLL_MS)
+    expect(page.get_by_label("Note")).to_have_value("Ask the agency.")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.get_by_text("The note is saved.")).to_be_in_viewport()
     expect_verdict(page)
