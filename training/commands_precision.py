@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from handler.precision import TYPES, load, missing
 from handler.preprocessing import normalise
 from training.cli import Steps, console, csv_option, main, store_option
-from training.data import Images, read_csv
+from training.data import Images, read_csv, sample
 from training.gate import ACCURACY_LIMIT, AUC_LIMIT, compare
 from training.gate import table as cells
 from training.precisions import MODULES, Comparison, write_calibration, write_comparison
@@ -27,7 +27,9 @@ LOWER = [name for name in MODULES if name != "fp32"]
 @main.command()
 @csv_option
 @store_option
-@click.option("--images", default=256, show_default=True, help="How many, drawn from the split train.")
+@click.option(
+    "--images", default=256, show_default=True, help="How many of the split train, as many of each source."
+)
 @click.option("--seed", default=0, show_default=True)
 def quantize(csv: Path, store: Path, images: int, seed: int) -> None:
     """Measure on training images what 8 bits need; `export` makes the int8 module with them.
@@ -37,7 +39,9 @@ def quantize(csv: Path, store: Path, images: int, seed: int) -> None:
       python -m training quantize
     """
     frame = read_csv(csv, "train")
-    frame = frame.sample(min(images, len(frame)), random_state=seed).reset_index(drop=True)
+    # Evenly: sharp images have larger activations, and may be few. Mixed: the last batches count for more.
+    share = max(1, images // frame.groupby(["label", "source"]).ngroups)
+    frame = sample(frame, share, seed).sample(frac=1, random_state=seed).reset_index(drop=True)
     detector, _ = load_detector(store)
     batches = [normalise(batch) for batch, _, _ in DataLoader(Images(frame), batch_size=16)]
     with Steps() as steps:

@@ -11,6 +11,7 @@ CPU = torch.device("cpu")
 ALL = {"int8", "bf16", "fp16"}
 MACHINES = {
     "AVX2 only": {"avx2": True},
+    "VNNI": {"avx2": True, "avx_vnni": True},
     "VNNI and AMX": {"avx2": True, "avx512_vnni": True, "amx_bf16": True, "avx512_bf16": True},
     "no AVX2": {"sse4_2": True},
 }
@@ -19,8 +20,9 @@ MACHINES = {
 @pytest.mark.parametrize(
     ("machine", "carried", "chosen"),
     [
-        ("AVX2 only", ALL, "int8"),
-        ("AVX2 only", {"bf16", "fp16"}, "fp32"),
+        ("AVX2 only", ALL, "fp32"),
+        ("VNNI", ALL, "int8"),
+        ("VNNI", {"bf16", "fp16"}, "fp32"),
         ("VNNI and AMX", ALL, "int8"),
         ("VNNI and AMX", {"bf16"}, "bf16"),
         ("VNNI and AMX", set(), "fp32"),
@@ -37,7 +39,7 @@ def test_fastest_that_machine_and_archive_allow_is_chosen(
 def test_reason_names_what_the_faster_ones_lack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: MACHINES["AVX2 only"])
     reason = choose("auto", {"bf16"}, CPU).reason
-    assert "not int8: the archive carries none" in reason
+    assert "not int8: the processor has no VNNI" in reason
     assert "not bf16: the processor has neither" in reason
 
 

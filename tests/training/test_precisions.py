@@ -122,6 +122,16 @@ def test_gate_refuses_what_costs_too_much(moved: dict[int, float], changed: int,
         assert split["changed_distance"] == pytest.approx([0.001, 0.001])
 
 
+@pytest.mark.parametrize(("more_wrong", "verdict"), [(6, True), (7, False)])
+def test_half_a_point_is_allowed_and_no_image_more(more_wrong: int, verdict: bool) -> None:
+    reference = np.full(1200, 0.501)
+    reference[:255] = 0.499  # 945 of 1,200 are right
+    other = reference.copy()
+    other[600 : 600 + more_wrong] = 0.499
+    frame = pd.DataFrame({"split": "val", "label": np.ones(1200, dtype=int)})
+    assert compare(frame, reference, other)["passed"] == verdict
+
+
 def test_gate_judges_every_split_by_itself() -> None:
     frame = pd.DataFrame({"split": ["val"] * 4 + ["test/a"] * 4, "label": [0, 1] * 4})
     good = np.array([0.1, 0.9] * 4)
