@@ -90,8 +90,8 @@ def missing(precision: str, device: torch.device) -> str | None:
         # Without VNNI a sum of two products is held in 16 bits, which cut off the largest: it would be fast,
         # but not what was compared with float32.
         vnni = any(features.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
-        able = vnni and "x86" in torch.backends.quantized.supported_engines
-        return None if able else "the processor has no VNNI"
+        served = vnni and "x86" in torch.backends.quantized.supported_engines
+        return None if served else "the processor has no VNNI"
     if precision == "bf16":
         able = features.get("avx512_bf16") or features.get("amx_bf16")
         return None if able else "the processor has neither AVX512-BF16 nor AMX"
