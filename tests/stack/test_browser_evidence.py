@@ -93,6 +93,7 @@ def test_failed_uploads_are_retried_and_running_ones_cancelled(
 def test_images_are_dropped_and_pasted(visit: Callable[..., Page], way: str) -> None:
     page = visit()
     register(page, f"by-{way}")
+    page.wait_for_load_state()  # by then the page listens
     page.evaluate(
         """([way, bytes]) => {
             const data = new DataTransfer();
