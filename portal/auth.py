@@ -121,7 +121,7 @@ def change_password() -> Page:
     if not form.validate_on_submit():
         return _account_page(password_form=form), 422
     if not matches(current_user, form.present.data or ""):
-        form.present.errors = [gettext("This is not your present password.")]
+        form.present.errors = [gettext("This is not your current password.")]
         return _account_page(password_form=form), 401
     set_password(current_user, form.password.data or "")
     db.session.commit()
@@ -150,6 +150,14 @@ def delete() -> Page:
     session.clear()
     flash(gettext("Your account, your images and their verdicts are deleted."), "success")
     return redirect(url_for("pages.home"))
+
+
+@blueprint.after_app_request
+def keep_private(response: Response) -> Response:
+    """Keep pages made for one person out of caches: after signing out, "back" must not show them."""
+    if session and "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 def own_page(target: str | None) -> str:

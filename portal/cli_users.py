@@ -61,11 +61,14 @@ def enable(name: str) -> None:
 
 @group.command()
 @click.argument("name")
-@click.confirmation_option(prompt="Delete the account with all images and verdicts?")
-def delete(name: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(name: str, yes: bool) -> None:
     """Delete a user with all images and verdicts."""
+    user = _user(name)
+    if not yes:
+        click.confirm(f"Delete the account {user.name} with all images and verdicts?", abort=True)
     with _explained():
-        accounts.delete_user(_user(name))
+        accounts.delete_user(user)
     click.echo(f"{name} is deleted, with all images and verdicts.")
 
 

@@ -63,10 +63,10 @@ class NewPasswordForm(FlaskForm):
 
 
 class PasswordForm(NewPasswordForm):
-    """The present password, and the one to replace it."""
+    """The current password, and the one to replace it."""
 
     present = PasswordField(
-        _("Present password"), [DataRequired(_("Enter your present password.")), _not_longer]
+        _("Current password"), [DataRequired(_("Enter your current password.")), _not_longer]
     )
 
 

@@ -17,7 +17,7 @@ from wtforms.fields.choices import SelectChoice
 from portal import exports, retention
 from portal.extensions import db
 from portal.forms import RetentionForm
-from portal.models import Detection, Image, User
+from portal.models import Detection, Image, User, now
 from portal.storage import storage
 
 blueprint = Blueprint("privacy", __name__, url_prefix="/account")
@@ -71,10 +71,12 @@ def _write(file: IO[bytes], user: User) -> None:
         "created_at": user.created_at.isoformat(),
         "retention_days": user.retention_days,
     }
+    # Of an entry that is written piece by piece, `zipfile` takes the time from the caller.
+    listed = zipfile.ZipInfo("detections.json", now().timetuple()[:6])
     # Images are compressed already.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("account.json", json.dumps(account, indent=2))
-        with io.TextIOWrapper(archive.open("detections.json", "w"), "utf-8") as listing:
+        with io.TextIOWrapper(archive.open(listed, "w"), "utf-8") as listing:
             listing.writelines(exports.as_json(exports.rows(own)))
         for sha256, kind in db.session.execute(
             select(Image.sha256, Image.format).where(

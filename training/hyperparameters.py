@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Augmentation = Literal["none", "recipe", "robust", "moderate", "strong"]
-Unfreeze = Literal["none", "layer4", "layer3", "all"]
+Unfreeze = Literal["none", "layer4", "layer3", "layer2", "all"]
 Schedule = Literal["plateau", "cosine"]
 Balance = Literal["none", "root", "sources"]
 Choice = Literal["loss", "auc"]

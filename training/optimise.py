@@ -12,7 +12,7 @@ from training.model import Detector
 
 # From the head down to the first layers: the stages that can be unfrozen, and the names of their parts.
 STAGES: tuple[tuple[str, ...], ...] = (("layer4",), ("layer3",), ("layer2",), ("layer1",), ("conv1", "bn1"))
-UNFROZEN = {"none": 0, "layer4": 1, "layer3": 2, "all": len(STAGES)}
+UNFROZEN = {"none": 0, "layer4": 1, "layer3": 2, "layer2": 3, "all": len(STAGES)}
 
 
 def optimizer_of(detector: Detector, hp: HyperParameters) -> Optimizer:

@@ -16,7 +16,7 @@ from flask_login import current_user
 from sqlalchemy.orm import defer, joinedload, lazyload
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from portal import audit, dataset, feedback, images
+from portal import audit, dataset, evidence, feedback, images
 from portal.admin.blueprint import PAGE_SIZE, blueprint
 from portal.extensions import db
 from portal.forms import ReviewForm
@@ -44,14 +44,13 @@ def review(feedback_id: int) -> str | WerkzeugResponse | tuple[str, int]:
     claim: Feedback = db.get_or_404(Feedback, feedback_id)
     form = ReviewForm(data={"note": claim.review_note})
     if not form.validate_on_submit():
-        page = render_template("admin/review.html", claim=claim, form=form)
-        return page, 422 if form.is_submitted() else 200
+        return _page(claim, form), 422 if form.is_submitted() else 200
     accepted = form.decision.data == "accept"
     try:
         feedback.review(claim, current_user, accepted, form.note.data or "")
     except feedback.NotPossible as error:
         form.note.errors = [str(error)]
-        return render_template("admin/review.html", claim=claim, form=form), 409
+        return _page(claim, form), 409
     target = f"{claim.user.name}: detection {claim.detection_id}"
     what = f"claimed {claim.claimed_label}, verdict {claim.detection.label}"
     audit.record(f"review.{form.decision.data}", target, f"{what}. {claim.review_note}".strip())
@@ -98,6 +97,12 @@ def export_reviews() -> Response:
     db.session.commit()
     name = f"unmask-feedback-{now():%Y%m%d-%H%M}.zip"
     return _private(send_file(file, "application/zip", as_attachment=True, download_name=name))
+
+
+def _page(claim: Feedback, form: ReviewForm) -> str:
+    found = evidence.of(claim.detection.image) if claim.detection.image_kept else None
+    db.session.commit()
+    return render_template("admin/review.html", claim=claim, form=form, evidence=found)
 
 
 def _private(response: Response) -> Response:

@@ -80,6 +80,16 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(
     assert token.sub("", page(wrong)).replace("ada", "eve") == token.sub("", page(unknown))
 
 
+def test_pages_of_a_person_stay_out_of_caches(client: FlaskClient, auth: Auth, ada: int) -> None:
+    for address in ("/", "/account", "/detections"):
+        assert client.get(address).headers["Cache-Control"] == "private, no-store"
+    with client.get("/static/unmask.css") as response:
+        assert "no-store" not in response.headers["Cache-Control"]
+    auth.logout()
+    client.delete_cookie("session")
+    assert "Cache-Control" not in client.get("/faq").headers
+
+
 @pytest.mark.parametrize(("name", "password"), [("", PASSWORD), ("ada", ""), ("ada", "a" * 10_000)])
 def test_empty_and_overlong_fields_are_refused(auth: Auth, ada: int, name: str, password: str) -> None:
     auth.logout()

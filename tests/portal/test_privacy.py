@@ -172,6 +172,7 @@ def test_one_takes_along_all_that_is_kept(
         archive = zipfile.ZipFile(io.BytesIO(response.data))
     assert json.loads(archive.read("account.json"))["name"] == "ada"
     lines = json.loads(archive.read("detections.json"))
+    assert all(entry.date_time[0] > 2000 for entry in archive.infolist())
     assert [(line["filename"], line["note"]) for line in lines] == [
         ("photo.jpg", "Ask the agency"),
         ("drawing.png", ""),

@@ -49,7 +49,9 @@ def test_a_claim_is_reviewed_and_its_owner_keeps_it(
     claim(app, bob, PHOTOGRAPH)
     claim(app, bob, drawn("PNG"))
     assert "I was there" in text_of(client, "/admin/reviews")
-    assert "Reported as a real photograph" in text_of(client, "/admin/reviews/1")
+    page = text_of(client, "/admin/reviews/1")
+    assert "Reported as a real photograph" in page
+    assert "What the file tells" in page
     response = client.post("/admin/reviews/1", data={"decision": "accept", "note": "Seen the raw file"})
     assert response.location == "/admin/reviews/2"
     assert found(app).status is FeedbackStatus.ACCEPTED

@@ -39,7 +39,12 @@ def test_deeper_stages_learn_more_slowly(detector: Detector) -> None:
 
 @pytest.mark.parametrize(
     ("unfreeze", "first"),
-    [("none", "head.0"), ("layer4", "layer4.0.conv1"), ("layer3", "stem.layer3.0.conv1")],
+    [
+        ("none", "head.0"),
+        ("layer4", "layer4.0.conv1"),
+        ("layer3", "stem.layer3.0.conv1"),
+        ("layer2", "stem.layer2.0.conv1"),
+    ],
 )
 def test_earlier_stages_stay_frozen(detector: Detector, unfreeze: str, first: str) -> None:
     trained = set(rates(detector, HyperParameters.from_dict({"unfreeze": unfreeze})))
