@@ -146,9 +146,15 @@ def ratios(run: Run) -> list[Ratio]:
         if load and other:
             what = f"images/s at 16 clients, {pixels}-pixel JPEG: {name} to TorchServe stock"
             found.append(Ratio(what, aim, load.rate / other.rate))
-    load, peer = cells.get((name, "256", 16)), cells.get((f"LitServe {precision}", "256", 16))
-    if load and peer:
-        found.append(Ratio(f"the same, 256: {name} to LitServe {precision}", 1.0, load.rate / peer.rate))
+    load = cells.get((name, "256", 16))
+    peers = [
+        each
+        for (system, pixels, clients), each in cells.items()
+        if system.endswith(f" {precision}") and system != name and (pixels, clients) == ("256", 16)
+    ]
+    if load and peers:
+        peer = max(peers, key=lambda each: each.rate)
+        found.append(Ratio(f"the same, 256: {name} to {peer.system}", 1.0, load.rate / peer.rate))
     limits = {(each.precision, each.pixels): each for each in run.limits}
     limit, single = limits.get((precision, "256")), cells.get((name, "256", 1))
     if load and limit:

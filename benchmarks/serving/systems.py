@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +58,21 @@ class Peer:
     ready: str
     content_type: str
     body: Callable[[bytes], bytes]
+    answer: Callable[[Any], Any] = lambda answer: answer  # that of one image in what comes back
 
 
 def _in_json(data: bytes) -> bytes:
     return json.dumps({"image": base64.b64encode(data).decode()}).encode()
 
 
+def _in_a_list(data: bytes) -> bytes:
+    return json.dumps({"images": [base64.b64encode(data).decode()]}).encode()
+
+
 PEERS = (
     Peer("LitServe", "with_litserve", "/health", "application/json", _in_json),
     Peer("Ray Serve", "with_ray", "/predict", RAW, bytes),
+    Peer("BentoML", "with_bentoml", "/readyz", "application/json", _in_a_list, itemgetter(0)),
 )
 
 
@@ -116,15 +123,17 @@ def systems(models: Models, folder: Path) -> list[System]:
                     how,
                     partial(run_peer, peer, options, folder / f"{peer.name}-{precision}.log"),
                     peer.body,
-                    _judges_as(models, precision),
+                    _judges_as(models, precision, peer.answer),
                 )
             )
     return found
 
 
-def _judges_as(models: Models, precision: str) -> Callable[[Any, bytes], bool]:
+def _judges_as(
+    models: Models, precision: str, answer_in: Callable[[Any], Any] = lambda answer: answer
+) -> Callable[[Any, bytes], bool]:
     def agrees(answer: Any, data: bytes) -> bool:
-        return models.agrees(answer["probability_real"], data, precision)
+        return models.agrees(answer_in(answer)["probability_real"], data, precision)
 
     return agrees
 
@@ -182,7 +191,8 @@ def run_peer(peer: Peer, options: list[str], log: Path) -> Iterator[Target]:
     """Run a peer's module with these options."""
     [port] = free_ports(1)
     command = [sys.executable, "-m", f"benchmarks.serving.{peer.module}", f"--port={port}", *options]
-    environment = WAITING | {"RAY_USAGE_STATS_ENABLED": "0"}
+    silent = {"RAY_USAGE_STATS_ENABLED": "0", "BENTOML_DO_NOT_TRACK": "True"}
+    environment = WAITING | silent | {"BENTOML_HOME": str(log.with_suffix(""))}
     with running(command, environment, log, ROOT) as process:
         wait(lambda: httpx.get(f"http://127.0.0.1:{port}{peer.ready}").status_code == 200, process, log)
         yield Target(f"http://127.0.0.1:{port}/predict", peer.content_type, "", process)
