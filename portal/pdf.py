@@ -33,13 +33,18 @@ def report(
     card: ModelCard | None,
     observed_error: float | None,
     printed_at: datetime,
+    *,
+    for_owner: bool,
 ) -> bytes:
-    """Write the report; letters that are not Latin, as in a file's name, become question marks."""
+    """Write the report; letters that are not Latin, as in a file's name, become question marks.
+
+    Only the owner's has the note, and the address that the image came from.
+    """
     page = _Page(printed_at)
     page.heading(_("Report on %(name)s", name=detection.filename), 18)
     _verdict(page, detection, observed_error)
     _pictures(page, detection)
-    _facts(page, detection)
+    _facts(page, detection, for_owner)
     for caution in cautions(evidence, detection.faces):
         page.paragraph(_("Caution: %(title)s. %(text)s", title=caution.title, text=caution.text), INK)
     page.heading(_("What the file tells"))
@@ -158,7 +163,7 @@ def _pictures(page: _Page, detection: Detection) -> None:
     page.paragraph(_("Left: the image. Right: red regions counted most for this verdict."))
 
 
-def _facts(page: _Page, detection: Detection) -> None:
+def _facts(page: _Page, detection: Detection, for_owner: bool) -> None:
     image = detection.image
     page.heading(_("File"))
     rows = [
@@ -167,9 +172,9 @@ def _facts(page: _Page, detection: Detection) -> None:
         ("SHA-256", detection.sha256),
         (_("Uploaded"), moment(detection.created_at)),
         (_("Judged"), moment(detection.judged_at) if detection.judged_at else ""),
-        (_("Fetched from"), detection.source_url or ""),
-        (_("Note"), detection.note),
     ]
+    if for_owner:
+        rows += [(_("Fetched from"), detection.source_url or ""), (_("Note"), detection.note)]
     page.facts((name, value) for name, value in rows if value)
 
 

@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.extensions import db
-from portal.models import Share, now
-from tests.portal.conftest import CARD, FakeServing, signed_in, upload
+from portal.models import Detection, Share, now
+from tests.portal.conftest import CARD, FakeServing, pdf_text, signed_in, upload
 
 MEASURED = {
     "val": {
@@ -112,6 +112,19 @@ def test_whoever_has_the_link_reads_the_report(app: Flask, client: FlaskClient, 
     response = visitor.get(link)
     assert "noindex" in response.headers["X-Robots-Tag"]
     assert response.headers["Referrer-Policy"] == "same-origin"
+
+
+def test_only_the_owners_pdf_has_the_note_and_the_source(app: Flask, client: FlaskClient, ada: int) -> None:
+    upload(client)
+    client.post("/detections/1/note", data={"note": "My source is Bob."})
+    with app.app_context():
+        db.session.get_one(Detection, 1).source_url = "http://example.test/secret.jpg"
+        db.session.commit()
+    own = pdf_text(client.get("/detections/1/report.pdf").data)
+    shared = pdf_text(app.test_client().get(f"{share(client)}/report.pdf").data)
+    for words in ("Bob", "secret.jpg"):
+        assert words in own
+        assert words not in shared
 
 
 def test_the_link_is_kept_nowhere(app: Flask, client: FlaskClient, ada: int) -> None:

@@ -4,7 +4,6 @@ import io
 import re
 import subprocess
 import sys
-import zlib
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -22,7 +21,7 @@ from portal.faq_texts import FIRST_ENTRIES
 from portal.formats import day, file_size, milliseconds, moment, number, percent
 from portal.languages import LANGUAGES, english
 from portal.models import FaqEntry, now
-from tests.portal.conftest import PASSWORD, Auth, FakeServing, drawn, upload
+from tests.portal.conftest import PASSWORD, Auth, FakeServing, drawn, pdf_text, upload
 from tests.support import ROOT
 
 TRANSLATIONS = ROOT / "portal/translations"
@@ -251,8 +250,7 @@ def test_the_pdf_is_in_the_language_of_the_reader(client: FlaskClient, ada: int)
     ):
         pdf = client.get("/detections/1/report.pdf", headers={"Accept-Language": code}).data
         assert f"/Lang ({code})".encode() in pdf
-        streams = re.findall(rb"stream\r?\n(x.*?)\r?\nendstream", pdf, flags=re.DOTALL)
-        text = b"".join(map(zlib.decompress, streams)).decode("latin-1")
+        text = pdf_text(pdf)
         assert words in text
         # What the fonts do not have would be a question mark.
         assert "?" not in "".join(re.findall(r"\((.*?)\) Tj", text))
