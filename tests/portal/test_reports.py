@@ -63,6 +63,21 @@ def test_the_report_is_a_pdf_too(client: FlaskClient, ada: int) -> None:
     assert response.data.count(b"/Subtype /Image") >= 2
 
 
+def test_no_figure_is_broken_between_lines_of_the_pdf(
+    client: FlaskClient, ada: int, serving: FakeServing
+) -> None:
+    # As long as a line, so that its end goes to the next one.
+    overall = {
+        "images": {"real": 1125, "fake": 1126},
+        "accuracy_real": 0.8104,
+        "accuracy_fake": 0.7842,
+        "roc_auc": 0.8832,
+    }
+    serving.card = CARD | {"metrics": {"val": {"overall": overall}}}
+    upload(client)
+    assert "0.883" in pdf_text(client.get("/detections/1/report.pdf").data)
+
+
 def test_without_the_models_card_there_is_a_report_still(
     client: FlaskClient, ada: int, serving: FakeServing
 ) -> None:
