@@ -142,6 +142,26 @@ def test_a_choice_in_the_footer_wins_over_the_browser(client: FlaskClient) -> No
     assert client.get("/language/xx").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("referrer", "back"),
+    [
+        ("http://localhost/login?next=/history", "/login?next=/history"),
+        ("http://localhost/detections/1", "/detections/1"),
+        # Nobody can read this one: only forms are sent to it.
+        ("http://localhost/detections/url", "/"),
+        ("http://example.org/login", "/"),
+        ("", "/"),
+    ],
+)
+def test_after_a_failed_form_the_choice_leads_back_to_the_form(
+    client: FlaskClient, referrer: str, back: str
+) -> None:
+    data = {"name": "nobody", "password": "wrong"}
+    html = client.post("/login", data=data, headers={"Referer": referrer}).get_data(as_text=True)
+    [link] = re.findall(r'href="(/language/fr[^"]*)"', html)
+    assert client.get(unescape(link)).location == back
+
+
 @pytest.mark.parametrize("target", ["https://example.org/", "//example.org/", "/\\example.org"])
 def test_a_choice_leads_to_no_other_site(client: FlaskClient, target: str) -> None:
     assert client.get("/language/de", query_string={"next": target}).location == "/"
