@@ -25,9 +25,9 @@ def remember() -> ModelCard:
 
 
 def remember_version(model: str, version: str) -> None:
-    """Keep the card of a version that has just judged, unless it is known; without it, less can be said."""
-    known = select(ModelCard.version).where(ModelCard.model == model, ModelCard.version == version)
-    if db.session.scalar(known) is not None:
+    """Keep the card of a version that has just judged, unless it was the last one seen."""
+    last = newest(model)
+    if last is not None and last.version == version:
         return
     try:
         remember()

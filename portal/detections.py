@@ -17,7 +17,7 @@ from flask_login import current_user, login_required
 from sqlalchemy import select
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from portal import cards, evidence, feedback, images, judging, recognition
+from portal import cards, evidence, feedback, images, judging, recognition, retention
 from portal.errors import wants_json
 from portal.extensions import db
 from portal.forms import DisputeForm, NoteForm
@@ -160,6 +160,7 @@ def _page(detection: Detection, **forms: Any) -> str:
         "dispute_form": DisputeForm(formdata=None),
         "claim": feedback.of(detection),
         "others": recognition.others(detection),
+        "kept_until": retention.end(detection, current_user),
         "newer": newest if newest and newest.version != detection.model_version else None,
     }
     return render_template("detections/show.html", **facts(detection), **(given | forms))

@@ -106,6 +106,11 @@ def heatmap(grid: list[list[float]]) -> bytes:
     return out.getvalue()
 
 
+def size(picture: bytes) -> tuple[int, int]:
+    """Return width and height of one of these pictures."""
+    return Image.open(io.BytesIO(picture)).size
+
+
 def printed(picture: bytes, grid: list[list[float]] | None = None) -> bytes:
     """Make a JPEG of a picture for paper, with the heatmap of a grid over it if one is given."""
     base = Image.open(io.BytesIO(picture)).convert("RGBA")

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from fpdf import FPDF
-from fpdf.enums import WrapMode, XPos, YPos
+from fpdf.enums import Align, XPos, YPos
 
 from portal import cards, images
 from portal.findings import cautions, findings
@@ -17,8 +17,10 @@ from portal.presentation import LIMITS, certainty, of_hundred, wording
 from portal.storage import storage
 
 MARGIN = 18
-PICTURE_HEIGHT = 70.0
+PICTURE_HEIGHT, PICTURE_GAP = 70.0, 6
 NAME_WIDTH = 45
+# What must fit below a heading beside itself: two lines.
+HEADED = 10
 INK, MUTED, LINE = (21, 23, 28), (86, 92, 104), (220, 220, 214)
 TONES = {"fake": (179, 38, 26), "real": (11, 107, 93), "uncertain": (125, 82, 0)}
 # The fonts that every reader of PDF has know Latin letters only.
@@ -33,18 +35,24 @@ def report(
     card: ModelCard | None,
     observed_error: float | None,
     printed_at: datetime,
+    *,
+    for_owner: bool,
 ) -> bytes:
-    """Write the report; letters that are not Latin, as in a file's name, become question marks."""
+    """Write the report; letters that are not Latin, as in a file's name, become question marks.
+
+    Only the owner's has the note, and the address that the image came from.
+    """
     page = _Page(printed_at)
+    page.write_text(_("Unmask report"), 10, MUTED)
     page.heading(_("Report on %(name)s", name=detection.filename), 18)
     _verdict(page, detection, observed_error)
-    _pictures(page, detection)
-    _facts(page, detection)
     for caution in cautions(evidence, detection.faces):
         page.paragraph(_("Caution: %(title)s. %(text)s", title=caution.title, text=caution.text), INK)
+    _pictures(page, detection)
+    _facts(page, detection, for_owner)
     page.heading(_("What the file tells"))
     for finding in findings(evidence):
-        page.paragraph(f"{finding.title} ({finding.sign})", INK, bold=True)
+        page.heading(f"{finding.title} ({finding.sign})", 10)
         page.facts(finding.details)
         page.paragraph(f"{finding.shows} {finding.limits}")
     _model(page, detection, card)
@@ -59,6 +67,7 @@ class _Page(FPDF):
         super().__init__(format="A4")
         self._printed_at = moment(printed_at)
         self.set_margin(MARGIN)
+        self.c_margin = 0  # text begins where pictures and lines begin
         self.set_auto_page_break(True, MARGIN)
         self.set_title(_("Unmask report"))
         self.set_lang(language())
@@ -74,14 +83,16 @@ class _Page(FPDF):
         self.cell(0, 5, _latin(f"Unmask, {self._printed_at}. {estimate} {page}"), align="C")
 
     def heading(self, text: str, size: int = 13) -> None:
-        """Write a heading."""
-        self.ln(3)
+        """Write a heading, on the same page as what follows it."""
+        if self.will_page_break(size + HEADED):
+            self.add_page()
+        self.ln(size * 0.25)
         self.write_text(text, size, INK, bold=True)
-        self.ln(1)
+        self.ln(size * 0.08)
 
-    def paragraph(self, text: str, colour: tuple[int, int, int] = MUTED, bold: bool = False) -> None:
+    def paragraph(self, text: str, colour: tuple[int, int, int] = MUTED) -> None:
         """Write a paragraph."""
-        self.write_text(text, 10, colour, bold)
+        self.write_text(text, 10, colour)
         self.ln(1)
 
     def facts(self, rows: Any) -> None:
@@ -94,16 +105,14 @@ class _Page(FPDF):
             self.cell(NAME_WIDTH, 5, _latin(name), new_x=XPos.RIGHT, new_y=YPos.TOP if fits else YPos.NEXT)
             self.set_x(self.l_margin + NAME_WIDTH)
             self.set_text_color(*INK)
-            self.multi_cell(
-                0, 5, _latin(str(value)), new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode=WrapMode.CHAR
-            )
+            self.multi_cell(0, 5, _latin(str(value)), align=Align.L, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.ln(1)
 
-    def write_text(self, text: str, size: int, colour: tuple[int, int, int], bold: bool) -> None:
+    def write_text(self, text: str, size: int, colour: tuple[int, int, int], bold: bool = False) -> None:
         """Write text over the full width."""
         self.set_font("Helvetica", "B" if bold else "", size)
         self.set_text_color(*colour)
-        self.multi_cell(0, size * 0.5, _latin(text), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.multi_cell(0, size * 0.5, _latin(text), align=Align.L, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
 def _verdict(page: _Page, detection: Detection, observed_error: float | None) -> None:
@@ -143,22 +152,20 @@ def _pictures(page: _Page, detection: Detection) -> None:
     shown = [images.printed(preview)]
     if detection.heatmap:
         shown.append(images.printed(preview, detection.heatmap))
-    top, gap = page.get_y() + 2, 6
-    width = (page.epw - gap) / 2
+    column = (page.epw - PICTURE_GAP) / 2
+    across, down = images.size(preview)
+    scale = min(column / across, PICTURE_HEIGHT / down)
+    width, height = across * scale, down * scale
+    if page.will_page_break(height + HEADED):
+        page.add_page()
+    top = page.get_y() + 2
     for number, picture in enumerate(shown):
-        page.image(
-            io.BytesIO(picture),
-            page.l_margin + number * (width + gap),
-            top,
-            width,
-            PICTURE_HEIGHT,
-            keep_aspect_ratio=True,
-        )
-    page.set_y(top + PICTURE_HEIGHT + 2)
+        page.image(io.BytesIO(picture), page.l_margin + number * (column + PICTURE_GAP), top, width, height)
+    page.set_y(top + height + 2)
     page.paragraph(_("Left: the image. Right: red regions counted most for this verdict."))
 
 
-def _facts(page: _Page, detection: Detection) -> None:
+def _facts(page: _Page, detection: Detection, for_owner: bool) -> None:
     image = detection.image
     page.heading(_("File"))
     rows = [
@@ -167,9 +174,9 @@ def _facts(page: _Page, detection: Detection) -> None:
         ("SHA-256", detection.sha256),
         (_("Uploaded"), moment(detection.created_at)),
         (_("Judged"), moment(detection.judged_at) if detection.judged_at else ""),
-        (_("Fetched from"), detection.source_url or ""),
-        (_("Note"), detection.note),
     ]
+    if for_owner:
+        rows += [(_("Fetched from"), detection.source_url or ""), (_("Note"), detection.note)]
     page.facts((name, value) for name, value in rows if value)
 
 

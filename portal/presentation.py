@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Flask, request, url_for
+from flask import Flask, current_app, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
@@ -124,8 +125,12 @@ def as_json(detection: Detection) -> dict[str, Any]:
 
 
 def here() -> str:
-    """Return the address of the present page, to come back to it."""
-    return request.full_path.rstrip("?") if request.method == "GET" else "/"
+    """Return the address of the present page, to come back to it; that of the form, if one has failed."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    form = urlsplit(request.referrer or "")
+    readable = "GET" in current_app.url_map.bind(request.host).allowed_methods(form.path)
+    return form._replace(scheme="", netloc="").geturl() if readable and form.netloc == request.host else "/"
 
 
 def init_app(app: Flask) -> None:

@@ -36,7 +36,7 @@ def report(detection_id: int) -> str:
 @login_required
 def report_pdf(detection_id: int) -> Response:
     """Send the report as a PDF."""
-    return _pdf(_done(mine(detection_id)))
+    return _pdf(_done(mine(detection_id)), for_owner=True)
 
 
 @blueprint.get("/detections/<id:detection_id>/shares")
@@ -80,7 +80,7 @@ def shared(token: str) -> Response:
 @blueprint.get("/shared/<token>/report.pdf")
 def shared_pdf(token: str) -> Response:
     """Send a shared report as a PDF."""
-    return _unlisted(_pdf(_by(token)))
+    return _unlisted(_pdf(_by(token), for_owner=False))
 
 
 @blueprint.get("/shared/<token>/image")
@@ -135,8 +135,8 @@ def _report(detection: Detection, token: str | None = None) -> str:
     return render_template("reports/report.html", **facts(detection), token=token, printed_at=now())
 
 
-def _pdf(detection: Detection) -> Response:
-    response = make_response(pdf.report(**facts(detection), printed_at=now()))
+def _pdf(detection: Detection, for_owner: bool) -> Response:
+    response = make_response(pdf.report(**facts(detection), printed_at=now(), for_owner=for_owner))
     response.content_type = "application/pdf"
     response.headers["Content-Disposition"] = (
         f"attachment; filename=unmask-report-{detection.sha256[:12]}.pdf"

@@ -1,7 +1,7 @@
 """How long images are kept: what people choose, and the deletion of what is past its time."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
@@ -30,6 +30,11 @@ def enforce() -> int:
     if removed:
         logger.info("%d detections are deleted: their time is over", removed)
     return removed
+
+
+def end(detection: Detection, owner: User) -> datetime | None:
+    """Return when a detection's time is over, if its owner keeps it for a number of days."""
+    return detection.created_at + timedelta(days=owner.retention_days) if owner.retention_days else None
 
 
 def forget_images(user: User) -> None:

@@ -31,6 +31,7 @@ CLAIM = timedelta(seconds=6 * SECONDS)
 GONE = 410
 TOO_SLOW = marked("The receiver did not answer within 10 seconds.")
 UNREACHABLE = marked("The receiver cannot be reached.")
+FORBIDDEN = marked("This address is not public, or its port is not allowed.")
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class Reach:
     """Where events may be posted to."""
 
     ports: Iterable[int]
-    network: Network | None
+    network: Network
 
 
 def init_app(app: Flask, settings: Settings, network: Network | None) -> None:
     """Let events be posted to public addresses only, unless the settings allow all."""
-    reach = Reach(settings.public_ports(), network)
+    reach = Reach(settings.public_ports(), network or Network())
     if settings.webhook_private_addresses:
         reach = Reach(range(1, 65536), Network(permits=lambda _: True))
     app.extensions["webhook_reach"] = reach
@@ -52,9 +53,16 @@ def init_app(app: Flask, settings: Settings, network: Network | None) -> None:
 def check(url: str) -> None:
     """Raise Forbidden for an address to which nothing may be posted, as far as it shows."""
     try:
-        check_url(httpx.URL(url), _reach().ports)
+        address = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise Forbidden(gettext("This is not an address.")) from error
+    check_url(address, _reach().ports)
+    try:
+        permitted = _reach().network.permits(address.host)
+    except ValueError:
+        return  # a name: what it leads to is looked up for each delivery
+    if not permitted:
+        raise Forbidden(gettext("%(host)s is not a public address.", host=address.host))
 
 
 def deliver_next() -> bool:
@@ -127,8 +135,8 @@ def _post(url: str, payload: str, headers: dict[str, str]) -> tuple[int | None, 
             client.stream("POST", url, content=payload, headers=headers) as response,
         ):
             status = response.status_code
-    except Forbidden as error:
-        return None, str(error)
+    except Forbidden:
+        return None, FORBIDDEN
     except httpx.TimeoutException:
         return None, TOO_SLOW
     except (httpx.HTTPError, httpx.InvalidURL):

@@ -81,6 +81,9 @@ class DescribedApi(Api):
         default = {"description": "Any other error.", "content": content}
         self.spec.components.response("PROBLEM", default, lazy=True)
 
+    def _register_pagination_header(self) -> None:
+        """Leave out what no operation uses: its schema would stand in the description."""
+
 
 def describe_events(api: Api) -> None:
     """Add what webhooks receive."""

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,6 +109,12 @@ class FakeServing:
         elif request.url.path == "/ping":
             return httpx.Response(200, json={"status": "Healthy"})
         return self.answer(request)
+
+
+def pdf_text(pdf: bytes) -> str:
+    """Return what a PDF of the portal says, its drawing commands among it."""
+    streams = re.findall(rb"stream\r?\n(x.*?)\r?\nendstream", pdf, flags=re.DOTALL)
+    return b"".join(map(zlib.decompress, streams)).decode("latin-1")
 
 
 class Auth:

@@ -63,6 +63,15 @@ def test_after_the_chosen_time_image_and_verdict_are_deleted(
     assert stored(app) == [detection(app, 2).sha256]
 
 
+def test_the_verdict_says_until_when_it_is_kept(client: FlaskClient, ada: int) -> None:
+    upload(client)
+    for days, says in (("keep", False), ("7", True), ("0", False)):
+        choose(client, days)
+        html = client.get("/detections/1").get_data(as_text=True)
+        assert ("Kept until" in html) == says
+        assert (f"{now() + timedelta(days=7):%Y-%m-%d}" in html) == says
+
+
 def test_only_those_who_chose_it_lose_their_images(
     app: Flask, client: FlaskClient, ada: int, add_user: Callable[..., int]
 ) -> None:

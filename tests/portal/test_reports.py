@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.extensions import db
-from portal.models import Share, now
-from tests.portal.conftest import CARD, FakeServing, signed_in, upload
+from portal.models import Detection, Share, now
+from tests.portal.conftest import CARD, FakeServing, pdf_text, signed_in, upload
 
 MEASURED = {
     "val": {
@@ -61,6 +61,21 @@ def test_the_report_is_a_pdf_too(client: FlaskClient, ada: int) -> None:
     assert response.mimetype == "application/pdf"
     assert response.data.startswith(b"%PDF-")
     assert response.data.count(b"/Subtype /Image") >= 2
+
+
+def test_no_figure_is_broken_between_lines_of_the_pdf(
+    client: FlaskClient, ada: int, serving: FakeServing
+) -> None:
+    # As long as a line, so that its end goes to the next one.
+    overall = {
+        "images": {"real": 1125, "fake": 1126},
+        "accuracy_real": 0.8104,
+        "accuracy_fake": 0.7842,
+        "roc_auc": 0.8832,
+    }
+    serving.card = CARD | {"metrics": {"val": {"overall": overall}}}
+    upload(client)
+    assert "0.883" in pdf_text(client.get("/detections/1/report.pdf").data)
 
 
 def test_without_the_models_card_there_is_a_report_still(
@@ -112,6 +127,19 @@ def test_whoever_has_the_link_reads_the_report(app: Flask, client: FlaskClient, 
     response = visitor.get(link)
     assert "noindex" in response.headers["X-Robots-Tag"]
     assert response.headers["Referrer-Policy"] == "same-origin"
+
+
+def test_only_the_owners_pdf_has_the_note_and_the_source(app: Flask, client: FlaskClient, ada: int) -> None:
+    upload(client)
+    client.post("/detections/1/note", data={"note": "My source is Bob."})
+    with app.app_context():
+        db.session.get_one(Detection, 1).source_url = "http://example.test/secret.jpg"
+        db.session.commit()
+    own = pdf_text(client.get("/detections/1/report.pdf").data)
+    shared = pdf_text(app.test_client().get(f"{share(client)}/report.pdf").data)
+    for words in ("Bob", "secret.jpg"):
+        assert words in own
+        assert words not in shared
 
 
 def test_the_link_is_kept_nowhere(app: Flask, client: FlaskClient, ada: int) -> None:

@@ -229,6 +229,7 @@ def test_only_archives_of_the_model_store_are_registered(
     serving.model_api = True
     response = client.post("/admin/serving/register", data={"archive": archive, "workers": "1"})
     assert response.status_code == 409
+    assert f'value="{archive}"' in response.get_data(as_text=True)
     assert serving.calls == []
 
 

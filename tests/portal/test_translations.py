@@ -4,7 +4,6 @@ import io
 import re
 import subprocess
 import sys
-import zlib
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -22,7 +21,7 @@ from portal.faq_texts import FIRST_ENTRIES
 from portal.formats import day, file_size, milliseconds, moment, number, percent
 from portal.languages import LANGUAGES, english
 from portal.models import FaqEntry, now
-from tests.portal.conftest import PASSWORD, Auth, FakeServing, drawn, upload
+from tests.portal.conftest import PASSWORD, Auth, FakeServing, drawn, pdf_text, upload
 from tests.support import ROOT
 
 TRANSLATIONS = ROOT / "portal/translations"
@@ -143,6 +142,26 @@ def test_a_choice_in_the_footer_wins_over_the_browser(client: FlaskClient) -> No
     assert client.get("/language/xx").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("referrer", "back"),
+    [
+        ("http://localhost/login?next=/history", "/login?next=/history"),
+        ("http://localhost/detections/1", "/detections/1"),
+        # Nobody can read this one: only forms are sent to it.
+        ("http://localhost/detections/url", "/"),
+        ("http://example.org/login", "/"),
+        ("", "/"),
+    ],
+)
+def test_after_a_failed_form_the_choice_leads_back_to_the_form(
+    client: FlaskClient, referrer: str, back: str
+) -> None:
+    data = {"name": "nobody", "password": "wrong"}
+    html = client.post("/login", data=data, headers={"Referer": referrer}).get_data(as_text=True)
+    [link] = re.findall(r'href="(/language/fr[^"]*)"', html)
+    assert client.get(unescape(link)).location == back
+
+
 @pytest.mark.parametrize("target", ["https://example.org/", "//example.org/", "/\\example.org"])
 def test_a_choice_leads_to_no_other_site(client: FlaskClient, target: str) -> None:
     assert client.get("/language/de", query_string={"next": target}).location == "/"
@@ -251,8 +270,7 @@ def test_the_pdf_is_in_the_language_of_the_reader(client: FlaskClient, ada: int)
     ):
         pdf = client.get("/detections/1/report.pdf", headers={"Accept-Language": code}).data
         assert f"/Lang ({code})".encode() in pdf
-        streams = re.findall(rb"stream\r?\n(x.*?)\r?\nendstream", pdf, flags=re.DOTALL)
-        text = b"".join(map(zlib.decompress, streams)).decode("latin-1")
+        text = pdf_text(pdf)
         assert words in text
         # What the fonts do not have would be a question mark.
         assert "?" not in "".join(re.findall(r"\((.*?)\) Tj", text))

@@ -128,6 +128,17 @@ def test_it_is_judged_anew_by_another_version_of_the_model(
     assert detection(app, 3).model_version == "2.0"
 
 
+def test_after_a_roll_back_the_verdicts_by_the_other_version_are_the_outdated_ones(
+    client: FlaskClient, ada: int, serving: FakeServing
+) -> None:
+    for number, version in enumerate(("1.0", "2.0", "1.0"), 1):
+        serving.use_version(version)
+        upload(client, drawn("PNG", number))
+    texts = [unescape(client.get(f"/detections/{number}").get_data(as_text=True)) for number in (1, 2)]
+    assert "of the model is in service now" not in texts[0]
+    assert "Version 1.0 of the model is in service now" in texts[1]
+
+
 def test_while_serving_is_down_an_earlier_verdict_is_shown(
     app: Flask, client: FlaskClient, ada: int, serving: FakeServing
 ) -> None:

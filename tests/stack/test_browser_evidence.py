@@ -236,6 +236,12 @@ def test_a_report_is_shared_and_the_link_revoked(visit: Callable[..., Page]) -> 
     expect(reader.get_by_role("heading", name="flower.jpg")).to_be_visible()
     expect(reader.locator(".verdict-title")).to_have_text(VERDICTS)
     assert test_browser.shown(reader, ".report-pictures img")
+    # German words are long: the tables stay inside the page and the padding of the report on a phone, too.
+    phone = visit(viewport=PHONE, locale="de-DE")
+    phone.goto(link)
+    expect(phone.get_by_text("Erkannter Anteil je Bildsatz")).to_be_visible()
+    ends = phone.evaluate("[...document.querySelectorAll('table')].map(e => e.getBoundingClientRect().right)")
+    assert max(ends) <= PHONE["width"] - 32
     page.get_by_role("button", name="Revoke").click()
     expect(page.get_by_text("The link works no longer.")).to_be_visible()
     assert httpx.get(link).status_code == 404

@@ -1,11 +1,13 @@
 """The OpenAPI description: true, complete, and readable without a network."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -32,6 +34,12 @@ def test_schemathesis_finds_no_failure(address: str, key: str, tmp_path: Path) -
     environment = os.environ | {"PYTHONPATH": str(ROOT), "API_KEY": key}
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-5_000:]
+
+
+def test_every_schema_is_used(address: str) -> None:
+    described = httpx.get(f"{address}/api/v1/openapi.json").text
+    names = json.loads(described)["components"]["schemas"]
+    assert [name for name in names if f'"#/components/schemas/{name}"' not in described] == []
 
 
 @pytest.fixture(scope="module")

@@ -174,7 +174,7 @@ def test_an_unreachable_receiver_is_tried_again(internal: Flask, desk: Client, r
     assert (delivery["status"], delivery["error"]) == ("pending", "The receiver cannot be reached.")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254"])
+@pytest.mark.parametrize("host", ["localhost", "2130706433"])
 def test_internal_addresses_are_not_reached_unless_a_setting_allows_it(
     app: Flask, unmask: Client, receiver: Receiver, host: str
 ) -> None:
@@ -183,7 +183,7 @@ def test_internal_addresses_are_not_reached_unless_a_setting_allows_it(
     deliver(app)
     [delivery] = unmask.deliveries(1)
     assert delivery["status"] == "pending"
-    assert "is not a public address" in delivery["error"]
+    assert delivery["error"] == "This address is not public, or its port is not allowed."
     assert receiver.requests == []
 
 
@@ -196,6 +196,9 @@ def test_internal_addresses_are_not_reached_unless_a_setting_allows_it(
         "file:///etc/passwd",
         "https://desk.example:22/",
         "https://ada@desk.example/",
+        "http://127.0.0.1/",
+        "http://[::1]/",
+        "http://169.254.169.254/",
         "https://" + "x" * 500,
     ],
 )
