@@ -116,7 +116,9 @@ class Connection:
             httpx.RemoteProtocolError,
             httpx.ProxyError,
         ) as error:
-            raise Unavailable(f"TorchServe did not answer at {url}: {error!r}") from error
+            raise Unavailable(
+                f"TorchServe did not answer at {url}. Is it running there? ({error!r})"
+            ) from error
         except httpx.HTTPError as error:
             raise BadAnswer(f"The exchange with TorchServe at {url} failed: {error!r}") from error
         try:
