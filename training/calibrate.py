@@ -54,6 +54,15 @@ def platt(logit: Floats, label: NDArray[np.int64]) -> tuple[float, float]:
     return scale, bias
 
 
+def balanced_bias(logit: Floats, label: NDArray[np.int64], scale: float) -> float:
+    """Return the bias with which, at 0.5, as large a share of real images is judged wrong as of fake ones."""
+    real, fake = np.sort(logit[label == 1]), np.sort(logit[label == 0])
+    bounds = np.unique(logit)
+    accused = np.searchsorted(real, bounds) / len(real)
+    missed = 1 - np.searchsorted(fake, bounds) / len(fake)
+    return -scale * float(bounds[np.abs(accused - missed).argmin()])
+
+
 def certainty_levels(probability: Floats, label: NDArray[np.int64]) -> list[Level]:
     """Return the levels, highest first, each with its lower bound and its share of wrong verdicts.
 

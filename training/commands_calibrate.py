@@ -7,7 +7,7 @@ import torch
 
 from training.batches import Source
 from training.cache import Cache
-from training.calibrate import certainty_levels, logits, platt
+from training.calibrate import balanced_bias, certainty_levels, logits, platt
 from training.checkpoint import BEST, record_of, restore
 from training.cli import VAR, Steps, console, csv_option, main, path_option, store_option
 from training.data import read_csv
@@ -26,9 +26,20 @@ from training.train import Tail
 @click.option(
     "--flip", is_flag=True, help="Judge the mirror image as well: the mean of two, at twice the time."
 )
+@click.option(
+    "--balanced", is_flag=True, help="Judge real and fake images equally well at 0.5, whatever fits best."
+)
 @click.option("--workers", default=1, show_default=True, help="Processes that read images.")
 def calibrate(
-    *, checkpoint: Path, csv: Path, cache: Path, store: Path, version: str, flip: bool, workers: int
+    *,
+    checkpoint: Path,
+    csv: Path,
+    cache: Path,
+    store: Path,
+    version: str,
+    flip: bool,
+    balanced: bool,
+    workers: int,
 ) -> None:
     """Calibrate a checkpoint on the validation split, and put it into the model store.
 
@@ -49,6 +60,8 @@ def calibrate(
         tail = Tail(detector.to(world.device), source.cut, bf16)
         logit, label = logits(tail, source.validating(detector))
     scale, bias = platt(logit, label)
+    if balanced:
+        bias = balanced_bias(logit, label, scale)
     levels = certainty_levels(torch.sigmoid(torch.from_numpy(scale * logit + bias)).numpy(), label)
     card = save_model(
         detector,
@@ -56,7 +69,11 @@ def calibrate(
         {
             "version": version,
             "flip": flip,
-            "calibration": {"method": "platt", "scale": scale, "bias": bias},
+            "calibration": {
+                "method": "platt, balanced" if balanced else "platt",
+                "scale": scale,
+                "bias": bias,
+            },
             "certainty": levels,
             "metrics": {},
             "training": record_of(saved),

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.training.conftest import draw, invoke, photograph, succeed
-from training.calibrate import certainty_levels, platt
+from training.calibrate import balanced_bias, certainty_levels, platt
 from training.checkpoint import restore
 from training.data import DataError
 from training.drawings import drawings
@@ -136,6 +136,14 @@ def test_platt_scaling_finds_the_scale_that_made_the_labels() -> None:
     assert bias == pytest.approx(-0.3, abs=0.05)
     with pytest.raises(DataError, match="ranks real images below"):
         platt(-logit, label)
+
+
+def test_a_balanced_bias_judges_both_classes_equally_well() -> None:
+    rng = np.random.default_rng(0)
+    label = np.repeat([1, 0], [300, 700])
+    logit = np.where(label == 1, rng.normal(2, 3, 1000), rng.normal(-1, 1, 1000))
+    real = 2 * logit + balanced_bias(logit, label, 2.0) >= 0
+    assert real[label == 1].mean() == pytest.approx(1 - real[label == 0].mean(), abs=0.005)
 
 
 def test_levels_keep_what_their_names_promise() -> None:
