@@ -114,7 +114,8 @@ class FakeServing:
 def pdf_text(pdf: bytes) -> str:
     """Return what a PDF of the portal says, its drawing commands among it."""
     streams = re.findall(rb"stream\r?\n(x.*?)\r?\nendstream", pdf, flags=re.DOTALL)
-    return b"".join(map(zlib.decompress, streams)).decode("latin-1")
+    # Without the checksum at its end, whose last byte may look like a line's end.
+    return b"".join(zlib.decompressobj().decompress(stream) for stream in streams).decode("latin-1")
 
 
 class Auth:
