@@ -334,3 +334,7 @@ def test_commands_do_the_same(app: Flask, serving: FakeManagement) -> None:
     down = run(args=["serving", "status"])
     assert down.exit_code == 1
     assert "key file cannot be read" in down.output
+    for number in ("-1", "65"):
+        refused = run(args=["serving", "scale", "2.0", number])
+        assert refused.exit_code == 2
+        assert "is not in the range 0<=x<=64" in refused.output
