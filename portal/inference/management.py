@@ -109,7 +109,17 @@ class Management:
 
     def unregister(self, version: str) -> None:
         """Remove a version with its workers; raises InferenceError, as for the default one."""
-        self._change("DELETE", f"/models/{self._model}/{_known(version)}", {}, START_SECONDS)
+        _known(version)
+        # TorchServe itself refuses the default only while there is another version.
+        if _body(self._get(""))[0]["modelVersion"] == version:
+            raise Refused(
+                _(
+                    "Version %(version)s gives the verdicts, and cannot be removed. Make another version the "
+                    "default first.",
+                    version=version,
+                )
+            )
+        self._change("DELETE", f"/models/{self._model}/{version}", {}, START_SECONDS)
 
     def _get(self, path: str, **params: str) -> Answer:
         return self._connection.call(

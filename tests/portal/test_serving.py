@@ -225,6 +225,16 @@ def test_the_model_api_decides_about_registering(
     assert serving.calls[-1].startswith("DELETE /models/deepfake/2.0")
 
 
+def test_the_version_that_gives_the_verdicts_is_not_removed(
+    client: FlaskClient, admin: int, serving: FakeManagement
+) -> None:
+    serving.model_api = True
+    response = client.post("/admin/serving/1.0/unregister")
+    assert response.status_code == 409
+    assert "Make another version the default first." in response.get_data(as_text=True)
+    assert serving.calls == []
+
+
 def test_an_archive_that_no_worker_can_load_is_explained(
     client: FlaskClient, admin: int, serving: FakeManagement
 ) -> None:
