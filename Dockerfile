@@ -59,6 +59,7 @@ RUN useradd --uid 10001 --create-home unmask && install --directory --owner unma
 COPY --from=portal-packages /opt/venv /opt/venv
 COPY portal portal
 COPY deploy/health.py deploy/
+ENV FLASK_APP=portal
 USER 10001
 VOLUME /app/var
 EXPOSE 8000

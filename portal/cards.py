@@ -58,17 +58,25 @@ def observed_error(detection: Detection) -> float | None:
 
 
 def figures(card: ModelCard) -> list[dict[str, Any]]:
-    """Return what was measured on each split: images, accuracy on real and on fake ones, and ROC AUC."""
+    """Return what was measured on each set: its name, images, accuracy on real and fake ones, ROC AUC."""
     found = []
     for split, measured in card.card.get("metrics", {}).items():
         overall = measured["overall"]
         kept = {key: overall.get(key) for key in ("accuracy_real", "accuracy_fake", "roc_auc")}
-        found.append({"split": split, "images": sum(overall["images"].values()), **kept})
+        found.append({"name": set_name(split), "images": sum(overall["images"].values()), **kept})
     return found
 
 
+def set_name(split: str) -> str:
+    """Put the name of a set of measured images, such as test/NAME, into words; an unknown one stays."""
+    kind, _, name = split.partition("/")
+    if kind == "test" and name:
+        return str(gettext("Test set %(name)s", name=name))
+    return str({"val": gettext("Validation images"), "test": gettext("Test images")}.get(split, split))
+
+
 def sentence(figure: dict[str, Any]) -> str:
-    """Put the figures of one split into words."""
+    """Put the figures of one set into words."""
     return str(
         ngettext(
             "%(count)s image: %(real)s of the real and %(fake)s of the fake ones recognised, ROC AUC %(auc)s",

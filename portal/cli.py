@@ -20,7 +20,10 @@ def init_app(app: Flask, settings: Settings) -> None:
     def create_admin_command() -> None:
         """Create the first administrator.
 
-        The password is random unless ADMIN_PASSWORD is set. Does nothing if there is an administrator.
+        The password is random unless ADMIN_PASSWORD is set, and the name admin unless ADMIN_USERNAME is. Does
+        nothing if there is an administrator: "users make-admin" makes further ones.
+
+        Example: flask --app portal create-admin
         """
         password = settings.admin_password or secrets.token_urlsafe(12)
         if create_admin(settings.admin_username, password) is None:
@@ -36,6 +39,8 @@ def init_app(app: Flask, settings: Settings) -> None:
         """Judge what waits, send webhooks, tidy up.
 
         Runs until stopped; any number may run at once.
+
+        Example: flask --app portal worker
         """
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -9,7 +9,13 @@ from flask.cli import AppGroup
 from portal import audit, dataset
 from portal.extensions import db
 
-group = AppGroup("reviews", help="Accepted reports, as a data set.")
+group = AppGroup(
+    "reviews",
+    help="""Reports of wrong verdicts that were accepted, as a data set.
+
+    Example: flask --app portal reviews export feedback.zip
+    """,
+)
 
 
 @group.command()
@@ -18,6 +24,8 @@ def export(file: Path) -> None:
     """Write the accepted images to a ZIP FILE.
 
     Unpacked, `python -m training prepare` reads it.
+
+    Example: flask --app portal reviews export feedback.zip
     """
     archive, count = dataset.accepted()
     try:

@@ -11,8 +11,17 @@ from flask.cli import AppGroup
 from portal import serving, usage
 from portal.formats import file_size, milliseconds, percent
 from portal.inference import InferenceError, Version, Workload
+from portal.inference.management import MOST_WORKERS
 
-group = AppGroup("serving", help="TorchServe: state, workers, versions.")
+group = AppGroup(
+    "serving",
+    help="""TorchServe: state, workers, versions.
+
+    What these commands change lasts until TorchServe is restarted: it then loads deepfake.mar alone.
+
+    Example: flask --app portal serving status
+    """,
+)
 
 
 @contextmanager
@@ -29,6 +38,8 @@ def status(as_json: bool) -> None:
     """Show versions, workers, queues and times.
 
     Fails if TorchServe or its metrics do not answer.
+
+    Example: flask --app portal serving status --json
     """
     look, recent, waiting = serving.look(), usage.last_day(), usage.waiting()
     if as_json:
@@ -56,12 +67,18 @@ def status(as_json: bool) -> None:
         raise click.ClickException(look.problem)
 
 
-@group.command()
+# So that -1 is a number out of range, and not an unknown option.
+@group.command(context_settings={"ignore_unknown_options": True})
 @click.argument("version")
-@click.argument("workers", type=int)
+@click.argument("workers", type=click.IntRange(0, MOST_WORKERS))
 @click.option("--wait", is_flag=True, help="Return when the workers are ready.")
 def scale(version: str, workers: int, wait: bool) -> None:
-    """Set the number of WORKERS of a VERSION."""
+    """Set the number of WORKERS of a VERSION, from 0 to 64.
+
+    With 0, it judges nothing, and images wait. On a CPU, more workers than cores cost speed.
+
+    Example: flask --app portal serving scale 1.2 2 --wait
+    """
     with _explained():
         serving.scale(version, workers, wait)
     state = "" if wait else '; "serving status" tells when that is done'
@@ -71,7 +88,12 @@ def scale(version: str, workers: int, wait: bool) -> None:
 @group.command()
 @click.argument("version")
 def default(version: str) -> None:
-    """Let a VERSION give the verdicts from now on."""
+    """Let a VERSION give the verdicts from now on.
+
+    It needs a worker that is ready. Go back in the same way.
+
+    Example: flask --app portal serving default 2.0
+    """
     with _explained():
         serving.set_default(version)
     click.echo(f"Version {version} gives the verdicts from now on.")
@@ -79,11 +101,20 @@ def default(version: str) -> None:
 
 @group.command()
 @click.argument("archive")
-@click.option("--workers", default=1, show_default=True, help="How many workers to start.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=1,
+    show_default=True,
+    help="How many workers to start.",
+)
 def register(archive: str, workers: int) -> None:
     """Load an ARCHIVE of the model store.
 
-    Needs TorchServe's model API.
+    Its version then stands beside the others, and gives no verdicts until it is the default. Needs
+    TorchServe's model API: set TS_ENABLE_MODEL_API=true for TorchServe, and restart it.
+
+    Example: flask --app portal serving register deepfake-2.0.mar
     """
     with _explained():
         serving.register(archive, workers)
@@ -93,7 +124,12 @@ def register(archive: str, workers: int) -> None:
 @group.command()
 @click.argument("version")
 def unregister(version: str) -> None:
-    """Remove a VERSION; needs TorchServe's model API."""
+    """Remove a VERSION; needs TorchServe's model API.
+
+    Its archive stays in the model store. The default cannot be removed: make another one the default first.
+
+    Example: flask --app portal serving unregister 2.0
+    """
     with _explained():
         serving.unregister(version)
     click.echo(f"Version {version} is removed from TorchServe.")

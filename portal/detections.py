@@ -17,12 +17,11 @@ from flask_login import current_user, login_required
 from sqlalchemy import select
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from portal import cards, evidence, feedback, images, judging, recognition, retention
+from portal import cards, evidence, feedback, judging, pictures, recognition, retention
 from portal.errors import wants_json
 from portal.extensions import db
 from portal.forms import DisputeForm, NoteForm
 from portal.models import Detection, Status, User
-from portal.pictures import heatmap_of, picture
 from portal.presentation import as_json
 
 blueprint = Blueprint("detections", __name__, url_prefix="/detections")
@@ -45,21 +44,21 @@ def show(detection_id: int) -> str | Response:
 @login_required
 def image(detection_id: int) -> Response:
     """Send the picture for the verdict's page."""
-    return picture(mine(detection_id), "preview.webp", images.preview)
+    return pictures.preview(mine(detection_id))
 
 
 @blueprint.get("/<id:detection_id>/thumbnail")
 @login_required
 def thumbnail(detection_id: int) -> Response:
     """Send the picture for lists."""
-    return picture(mine(detection_id), "thumbnail.webp", images.thumbnail)
+    return pictures.thumbnail(mine(detection_id))
 
 
 @blueprint.get("/<id:detection_id>/heatmap")
 @login_required
 def heatmap(detection_id: int) -> Response:
     """Send the heatmap as a transparent picture to lay over the image."""
-    return heatmap_of(mine(detection_id))
+    return pictures.heatmap(mine(detection_id))
 
 
 @blueprint.post("/<id:detection_id>/retry")
@@ -143,11 +142,9 @@ def recent(user: User) -> list[Detection]:
 
 def facts(detection: Detection) -> dict[str, Any]:
     """Return what verdict page and report show beside the detection itself."""
-    found = evidence.of(detection.image)
-    db.session.commit()
     return {
         "detection": detection,
-        "evidence": found,
+        "evidence": evidence.of(detection.image),
         "card": cards.of(detection),
         "observed_error": cards.observed_error(detection),
     }

@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image as Pictures
 
 from portal.credentials import credentials
+from portal.extensions import db
 from portal.images import FORMATS
 from portal.marks import marks, says_screenshot
 from portal.metadata import Metadata, read
@@ -88,7 +89,7 @@ def is_current(found: dict[str, Any] | None) -> bool:
 
 
 def of(image: Image) -> dict[str, Any] | None:
-    """Return the evidence of a stored image, examined now if it was not, or long ago; the caller commits.
+    """Return the evidence of a stored image, examined now if it was not, or long ago, and kept.
 
     None if it never was and its bytes are gone.
     """
@@ -99,6 +100,7 @@ def of(image: Image) -> dict[str, Any] | None:
     except FileNotFoundError:
         return image.evidence
     image.evidence = examine(data)
+    db.session.commit()
     return image.evidence
 
 

@@ -14,13 +14,19 @@ blueprint = Blueprint("faq", __name__)
 @blueprint.get("/faq")
 def index() -> str:
     """Show all questions with their answers."""
-    return render_template("faq/index.html", entries=[_shown(entry) for entry in entries()])
+    return render_template("faq/index.html", entries=[shown(entry) for entry in entries()])
 
 
-def _shown(entry: FaqEntry) -> tuple[str, str]:
+def is_translated(entry: FaqEntry) -> bool:
+    """Whether everybody reads an entry in their language: one of the first, which nobody has edited."""
+    return (entry.question, entry.answer) in FIRST_ENTRIES
+
+
+def shown(entry: FaqEntry) -> tuple[str, str]:
     """Return question and answer as they are written, or translated where nobody has edited them."""
-    written = (entry.question, entry.answer)
-    return (translated(written[0]), translated(written[1])) if written in FIRST_ENTRIES else written
+    if is_translated(entry):
+        return translated(entry.question), translated(entry.answer)
+    return entry.question, entry.answer
 
 
 def entries() -> list[FaqEntry]:

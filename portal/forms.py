@@ -126,6 +126,7 @@ class FaqForm(FlaskForm):
     answer = TextAreaField(
         _("Answer"),
         [DataRequired(_("Enter the answer.")), Length(max=5000)],
+        filters=[lambda text: (text or "").replace("\r\n", "\n")],
         description=_("Markdown: **bold**, *italic*, - lists, [links](https://example.org), ### headings."),
     )
 

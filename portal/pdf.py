@@ -190,7 +190,7 @@ def _model(page: _Page, detection: Detection, card: ModelCard | None) -> None:
             (str(certainty(level["name"]).title), of_hundred(float(level["observed_error"])))
             for level in card.card["certainty"]
         ]
-        rows += [(each["split"], cards.sentence(each)) for each in cards.figures(card)]
+        rows += [(each["name"], cards.sentence(each)) for each in cards.figures(card)]
     page.facts(rows)
 
 

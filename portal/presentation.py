@@ -142,6 +142,7 @@ def init_app(app: Flask) -> None:
         findings=findings,
         markdown=markdown,
         of_hundred=of_hundred,
+        set_name=cards.set_name,
         wording=wording,
     )
     app.jinja_env.globals.update(LIMITS=LIMITS, here=here)

@@ -12,12 +12,11 @@ from sqlalchemy import or_, select
 from werkzeug.wrappers import Response as WerkzeugResponse
 from wtforms.fields.choices import SelectChoice
 
-from portal import images, pdf
+from portal import pdf, pictures
 from portal.detections import facts, mine
 from portal.extensions import db
 from portal.forms import ShareForm
 from portal.models import Detection, Share, Status, now
-from portal.pictures import heatmap_of, picture
 
 blueprint = Blueprint("reports", __name__)
 
@@ -86,13 +85,13 @@ def shared_pdf(token: str) -> Response:
 @blueprint.get("/shared/<token>/image")
 def shared_image(token: str) -> Response:
     """Send the picture of a shared report."""
-    return _unlisted(picture(_by(token), "preview.webp", images.preview))
+    return _unlisted(pictures.preview(_by(token)))
 
 
 @blueprint.get("/shared/<token>/heatmap")
 def shared_heatmap(token: str) -> Response:
     """Send the heatmap of a shared report."""
-    return _unlisted(heatmap_of(_by(token)))
+    return _unlisted(pictures.heatmap(_by(token)))
 
 
 def _by(token: str) -> Detection:

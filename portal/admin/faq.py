@@ -15,7 +15,7 @@ from portal.models import FaqEntry
 @blueprint.get("/faq")
 def faq_entries() -> str:
     """List the FAQ for editing."""
-    return render_template("admin/faq.html", entries=faq.entries())
+    return render_template("admin/faq.html", entries=[(entry, *faq.shown(entry)) for entry in faq.entries()])
 
 
 @blueprint.route("/faq/new", methods=["GET", "POST"])
@@ -36,9 +36,14 @@ def add_faq() -> str | Response | tuple[str, int]:
 def edit_faq(entry_id: int) -> str | Response | tuple[str, int]:
     """Change an entry."""
     entry = db.get_or_404(FaqEntry, entry_id)
-    form = FaqForm(obj=entry)
+    question, answer = faq.shown(entry)
+    form = FaqForm(data={"question": question, "answer": answer})
     if not form.validate_on_submit() or _is_preview():
         return _form_page(form, entry)
+    if (form.question.data, form.answer.data) == (question, answer):
+        # What was shown may be a translation, which is not to replace all the others.
+        flash(gettext("You changed nothing: the entry stays as it was."), "success")
+        return redirect(url_for(".faq_entries"), 303)
     audit.record("faq.change", entry.question, f"The answer was: {entry.answer}")
     form.populate_obj(entry)
     db.session.commit()
@@ -77,5 +82,8 @@ def _is_preview() -> bool:
 
 
 def _form_page(form: FaqForm, entry: FaqEntry | None) -> tuple[str, int]:
-    page = render_template("admin/faq_form.html", form=form, entry=entry, preview=_is_preview())
+    translated = entry is not None and faq.is_translated(entry)
+    page = render_template(
+        "admin/faq_form.html", form=form, entry=entry, translated=translated, preview=_is_preview()
+    )
     return page, 422 if form.errors else 200

@@ -4,7 +4,6 @@ from flask import (
     Response,
     abort,
     flash,
-    make_response,
     redirect,
     render_template,
     request,
@@ -16,13 +15,12 @@ from flask_login import current_user
 from sqlalchemy.orm import defer, joinedload, lazyload
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from portal import audit, dataset, evidence, feedback, images
+from portal import audit, dataset, evidence, feedback, pictures
 from portal.admin.blueprint import PAGE_SIZE, blueprint
 from portal.extensions import db
 from portal.forms import ReviewForm
 from portal.models import Detection, Feedback, FeedbackStatus, now
 from portal.paging import asked_page
-from portal.storage import storage
 
 
 @blueprint.get("/reviews")
@@ -64,29 +62,16 @@ def review(feedback_id: int) -> str | WerkzeugResponse | tuple[str, int]:
 @blueprint.get("/reviews/<id:feedback_id>/<any(image, thumbnail):kind>")
 def review_picture(feedback_id: int, kind: str) -> Response:
     """Send the picture of a disputed verdict: its owner allowed it with the report."""
-    claim = db.get_or_404(Feedback, feedback_id)
-    if not claim.detection.image_kept:
-        abort(404)
-    make, name = {
-        "image": (images.preview, "preview.webp"),
-        "thumbnail": (images.thumbnail, "thumbnail.webp"),
-    }[kind]
-    try:
-        path = storage().derived(claim.detection.sha256, name, make)
-    except FileNotFoundError:
-        abort(404)
-    return _private(send_file(path, mimetype="image/webp", conditional=True))
+    claim: Feedback = db.get_or_404(Feedback, feedback_id)
+    send = {"image": pictures.preview, "thumbnail": pictures.thumbnail}[kind]
+    return _private(send(claim.detection))
 
 
 @blueprint.get("/reviews/<id:feedback_id>/heatmap")
 def review_heatmap(feedback_id: int) -> Response:
     """Send the heatmap of a disputed verdict."""
-    claim = db.get_or_404(Feedback, feedback_id)
-    if claim.detection.heatmap is None:
-        abort(404)
-    response = make_response(images.heatmap(claim.detection.heatmap))
-    response.content_type = "image/png"
-    return _private(response)
+    claim: Feedback = db.get_or_404(Feedback, feedback_id)
+    return _private(pictures.heatmap(claim.detection))
 
 
 @blueprint.post("/reviews/export")
@@ -101,7 +86,6 @@ def export_reviews() -> Response:
 
 def _page(claim: Feedback, form: ReviewForm) -> str:
     found = evidence.of(claim.detection.image) if claim.detection.image_kept else None
-    db.session.commit()
     return render_template("admin/review.html", claim=claim, form=form, evidence=found)
 
 

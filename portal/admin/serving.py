@@ -11,6 +11,7 @@ from portal.admin.blueprint import blueprint
 from portal.errors import wants_json
 from portal.forms import RegisterModelForm, ScaleForm
 from portal.inference import InferenceError, Unavailable
+from portal.inference.management import MOST_WORKERS
 
 Page = str | WerkzeugResponse | tuple[str, int]
 
@@ -29,7 +30,11 @@ def scale_version(version: str) -> Page:
     form = ScaleForm()
     if not form.validate_on_submit():
         return _page(
-            gettext("The number of workers for version %(version)s is not valid.", version=version)
+            gettext(
+                "Give a whole number of workers for version %(version)s, from 0 to %(most)s.",
+                version=version,
+                most=MOST_WORKERS,
+            )
         ), 422
     workers = form.workers.data or 0
     none = gettext("Version %(version)s goes on without a worker, and judges nothing.", version=version)
@@ -62,7 +67,9 @@ def register_version() -> Page:
     """Load an archive from the model store."""
     form = RegisterModelForm()
     if not form.validate_on_submit():
-        return _page(gettext("Name an archive of the model store, and at least one worker.")), 422
+        return _page(
+            gettext("Name an archive of the model store, and 1 to %(most)s workers.", most=MOST_WORKERS)
+        ), 422
     archive, workers = form.archive.data or "", form.workers.data or 1
     return _carried_out(
         lambda: serving.register(archive, workers), gettext("%(archive)s is registered.", archive=archive)

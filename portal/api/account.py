@@ -1,5 +1,7 @@
 """The account's pages for programs: API keys and webhooks, made, seen and removed by their owner."""
 
+import hashlib
+
 from flask import (
     Blueprint,
     Response,
@@ -116,13 +118,17 @@ def create_webhook() -> Page:
 @blueprint.get("/webhooks/<id:webhook_id>")
 @login_required
 def show_webhook(webhook_id: int) -> str | Response:
-    """Show what was sent to a webhook; as JSON, how much of it has no outcome yet."""
+    """Show what was sent to a webhook; as JSON, a word that changes with each attempt and its outcome."""
     webhook = _mine(webhook_id)
     deliveries = webhooks.deliveries(webhook)
-    unsent = sum(each.status is DeliveryStatus.PENDING and each.error is None for each in deliveries)
+    waiting = [each for each in deliveries if each.status is DeliveryStatus.PENDING]
+    attempts = [(each.id, each.attempts, each.next_attempt_at.isoformat()) for each in waiting]
+    state = hashlib.sha256(repr(attempts).encode()).hexdigest()[:16]
     if wants_json():
-        return jsonify(state=str(unsent))
-    return render_template("api/webhook.html", webhook=webhook, deliveries=deliveries, unsent=unsent)
+        return jsonify(state=state)
+    return render_template(
+        "api/webhook.html", webhook=webhook, deliveries=deliveries, waiting=waiting, state=state
+    )
 
 
 @blueprint.post("/webhooks/<id:webhook_id>/test")

@@ -17,6 +17,8 @@ READ_SECONDS = 5.0
 START_SECONDS = 240.0
 MOST_WORKERS = 64
 LATER = {408, 429, 502, 503, 504}
+# What TorchServe says where every worker of a new version failed; it has forgotten the version by then.
+NO_WORKER = "Failed to start workers"
 _ARCHIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.mar")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MODEL_API_OFF = _(
@@ -92,11 +94,32 @@ class Management:
             "initial_workers": workers,
             "synchronous": "true",
         }
-        return str(self._change("POST", "/models", params, START_SECONDS).get("status", ""))
+        try:
+            return str(self._change("POST", "/models", params, START_SECONDS).get("status", ""))
+        except Refused as error:
+            if NO_WORKER not in str(error):
+                raise
+            raise Refused(
+                _(
+                    "No worker could load %(archive)s, so it is not registered: it is broken, or no archive "
+                    "of this model. TorchServe's log logs/model.log says what went wrong.",
+                    archive=archive,
+                )
+            ) from error
 
     def unregister(self, version: str) -> None:
         """Remove a version with its workers; raises InferenceError, as for the default one."""
-        self._change("DELETE", f"/models/{self._model}/{_known(version)}", {}, START_SECONDS)
+        _known(version)
+        # TorchServe itself refuses the default only while there is another version.
+        if _body(self._get(""))[0]["modelVersion"] == version:
+            raise Refused(
+                _(
+                    "Version %(version)s gives the verdicts, and cannot be removed. Make another version the "
+                    "default first.",
+                    version=version,
+                )
+            )
+        self._change("DELETE", f"/models/{self._model}/{version}", {}, START_SECONDS)
 
     def _get(self, path: str, **params: str) -> Answer:
         return self._connection.call(

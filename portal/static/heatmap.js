@@ -43,7 +43,8 @@ if (stage) {
     enlarge(event.clientX, event.clientY);
   });
   stage.addEventListener("keydown", (event) => {
-    if (event.key !== "+" && event.key !== "-") return;
+    // With Ctrl or Cmd, the browser enlarges the whole page.
+    if (!["+", "-"].includes(event.key) || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     zoom.value = Number(zoom.value) + (event.key === "+" ? 50 : -50);
     enlarge(...middle());

@@ -113,6 +113,7 @@ export class Queue {
       this.start();
     });
     this.part("clear").addEventListener("click", () => this.clear());
+    form.addEventListener("focusin", (event) => { this.focused = event.target; });
   }
 
   get size() { return this.rows.length; }
@@ -180,5 +181,16 @@ export class Queue {
     this.part("cancel-all").hidden = !this.busy;
     this.part("retry-all").hidden = !this.rows.some((row) => row.state === "failed" && !row.problem);
     this.changed();
+    this.keepFocus();
+  }
+
+  // Whoever goes by keyboard stays near the button that was pressed, though it has gone.
+  keepFocus() {
+    // Some browsers take the focus away as soon as a button is hidden, others later.
+    const lost = document.activeElement === document.body || document.activeElement === this.focused;
+    if (!lost || !this.focused || this.focused.checkVisibility()) return;
+    const near = this.focused.closest(".queue-row")?.querySelectorAll("a, button") ?? [];
+    const next = [...near].find((element) => element.checkVisibility());
+    (next ?? this.form.querySelector(this.size ? "[data-submit]" : "[data-drop] input")).focus();
   }
 }

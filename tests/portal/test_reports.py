@@ -55,6 +55,28 @@ def test_the_report_holds_all_that_is_known(client: FlaskClient, ada: int, servi
     assert re.search(r'class="hash">[0-9a-f]{64}<', text)
 
 
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [
+        ("en", ["Validation images", "Test set dfdc"]),
+        ("de", ["Validierungsbilder", "Testsatz dfdc"]),
+        ("fr", ["Images de validation", "Jeu de test dfdc"]),
+        ("es", ["Imágenes de validación", "Conjunto de prueba dfdc"]),
+    ],
+)
+def test_the_report_names_the_measured_images_in_words(
+    client: FlaskClient, ada: int, serving: FakeServing, language: str, names: list[str]
+) -> None:
+    serving.card = CARD | {"metrics": MEASURED | {"test/dfdc": MEASURED["val"]}}
+    upload(client)
+    client.set_cookie("language", language)
+    text, pdf = page(client, "/detections/1/report"), pdf_text(client.get("/detections/1/report.pdf").data)
+    for name in names:
+        assert name in text
+        assert name in pdf
+    assert "test/dfdc" not in text + pdf
+
+
 def test_the_report_is_a_pdf_too(client: FlaskClient, ada: int) -> None:
     upload(client, name="Снимок “1”.jpg")
     response = client.get("/detections/1/report.pdf")

@@ -171,6 +171,7 @@ def test_the_page_shows_versions_workers_and_times(client: FlaskClient, admin: i
         "<dt>Verdicts in 24 hours</dt><dd>1</dd>",
         "No worker: this version judges nothing.",
         "model API is off",
+        "it then loads deepfake.mar alone",
     ):
         assert part in text
     assert "Register" not in text
@@ -190,7 +191,9 @@ def test_workers_are_scaled(client: FlaskClient, admin: int, serving: FakeManage
 def test_a_senseless_number_of_workers_is_refused(
     client: FlaskClient, admin: int, serving: FakeManagement, workers: str
 ) -> None:
-    assert client.post("/admin/serving/1.0/scale", data={"workers": workers}).status_code == 422
+    response = client.post("/admin/serving/1.0/scale", data={"workers": workers})
+    assert response.status_code == 422
+    assert "from 0 to 64" in response.get_data(as_text=True)
     assert serving.calls == []
 
 
@@ -220,6 +223,29 @@ def test_the_model_api_decides_about_registering(
     assert client.post("/admin/serving/2.0/unregister").status_code == 303
     assert serving.calls[-2].startswith("POST /models?url=deepfake-3.0.mar&model_name=deepfake")
     assert serving.calls[-1].startswith("DELETE /models/deepfake/2.0")
+
+
+def test_the_version_that_gives_the_verdicts_is_not_removed(
+    client: FlaskClient, admin: int, serving: FakeManagement
+) -> None:
+    serving.model_api = True
+    response = client.post("/admin/serving/1.0/unregister")
+    assert response.status_code == 409
+    assert "Make another version the default first." in response.get_data(as_text=True)
+    assert serving.calls == []
+
+
+def test_an_archive_that_no_worker_can_load_is_explained(
+    client: FlaskClient, admin: int, serving: FakeManagement
+) -> None:
+    serving.model_api = True
+    reason = "Failed to start workers for model deepfake version: 1.0"
+    serving.refusal = serving.error(500, "InternalServerException", reason)
+    response = client.post("/admin/serving/register", data={"archive": "broken.mar", "workers": "1"})
+    assert response.status_code == 409
+    text = unescape(response.get_data(as_text=True))
+    assert "No worker could load broken.mar" in text
+    assert "model.log" in text
 
 
 @pytest.mark.parametrize("archive", ["https://evil.example/x.mar", "../x.mar", "x.zip", "/tmp/x.mar", "x"])
@@ -284,6 +310,7 @@ def test_torchserve_down_is_told_and_the_page_stays(
     assert "TorchServe does not answer" in text
     assert "key file cannot be read" in text
     assert "Waiting in the portal" in text
+    assert 'data-poll-while="down"' in text
     assert client.post("/admin/serving/1.0/scale", data={"workers": "2"}).status_code == 503
 
 
@@ -326,6 +353,10 @@ def test_commands_do_the_same(app: Flask, serving: FakeManagement) -> None:
     assert "synchronous=true" in serving.calls[-1]
     assert run(args=["serving", "default", "2.0"]).exit_code == 0
     assert serving.default == "2.0"
+    for number in ("-1", "65"):
+        refused = run(args=["serving", "scale", "2.0", number])
+        assert refused.exit_code == 2
+        assert "is not in the range 0<=x<=64" in refused.output
     for arguments in (["register", "deepfake-3.0.mar"], ["unregister", "1.0"]):
         refused = run(args=["serving", *arguments])
         assert refused.exit_code == 1

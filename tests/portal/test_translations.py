@@ -304,6 +304,27 @@ def test_an_edited_entry_of_the_faq_is_shown_as_it_was_written(app: Flask, clien
     assert "Ist ein Urteil ein Beweis?" in html
 
 
+def test_the_faq_is_edited_in_the_language_in_which_it_is_read(
+    app: Flask, client: FlaskClient, admin: int
+) -> None:
+    with app.app_context():
+        number = {entry.question: entry.id for entry in db.session.scalars(select(FaqEntry))}
+    path = f"/admin/faq/{number['Who can see my images?']}"
+    assert "Wer kann meine Bilder sehen?" in client.get("/admin/faq", headers=GERMAN).get_data(as_text=True)
+    page = unescape(client.get(path, headers=GERMAN).get_data(as_text=True))
+    assert 'value="Wer kann meine Bilder sehen?"' in page
+    assert "Alle lesen diesen Eintrag in ihrer Sprache." in page
+    # As a browser sends it; saved without a change, the entry is translated still.
+    answer = page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0].lstrip()
+    given = {"question": "Wer kann meine Bilder sehen?", "answer": answer.replace("\n", "\r\n")}
+    client.post(path, data=given, headers=GERMAN)
+    assert "Who can see my images?" in client.get("/faq").get_data(as_text=True)
+    # Once changed, everybody reads it as it was written.
+    client.post(path, data=given | {"question": "Wer sieht meine Bilder?"}, headers=GERMAN)
+    assert "Wer sieht meine Bilder?" in client.get("/faq").get_data(as_text=True)
+    assert "Alle lesen" not in client.get(path, headers=GERMAN).get_data(as_text=True)
+
+
 @pytest.mark.parametrize(
     ("code", "written"),
     [
