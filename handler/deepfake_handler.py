@@ -110,11 +110,13 @@ class DeepfakeHandler:
         # The profiling executor specialises on the first two calls, and every size of batch prepares its own
         # kernels; a user must not wait for that.
         blank = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), np.uint8)
-        self.network.choose_passes(torch.from_numpy(np.stack([blank] * batch_size)))
+        pixels = torch.from_numpy(np.stack([blank] * batch_size))
+        self.network.choose_passes(pixels)
         for size in (1, *range(1, batch_size + 1)):
             images = dict.fromkeys(range(size), blank)
             self._judge(images, explained=set())
             self._judge(images, explained={0})
+        self.network.record(pixels)
         self.count_faces(blank)
 
     def _answer(self, images: Mapping[int, Image], explained: Set[int], answers: dict[int, Answer]) -> None:

@@ -1,5 +1,6 @@
 """The module at work: pixels in, probabilities of real and what explains them out."""
 
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -7,9 +8,11 @@ from itertools import chain
 
 import torch
 
+from handler.cuda_graph import CudaGraph
 from handler.precision import TYPES
 from handler.preprocessing import normalise
 
+logger = logging.getLogger(__name__)
 # Feature map and gradient of the head; a probability of real, and what explains it if that was asked for.
 Evidence = tuple[torch.Tensor, torch.Tensor]
 Judged = tuple[float, Evidence | None]
@@ -26,6 +29,7 @@ class Network:
     ) -> None:
         self.module, self.precision, self.device, self.threads = module, precision, device, threads
         self.passes = 1  # the most that a batch is split into
+        self.recorded: dict[int, CudaGraph] = {}  # by the size of the batch
         self.runners = ThreadPoolExecutor(threads, thread_name_prefix="pass")
 
     def choose_passes(self, pixels: torch.Tensor) -> None:
@@ -48,6 +52,17 @@ class Network:
                     seconds[passes] = min(taken, seconds.get(passes, taken))
         self.passes = min(seconds, key=lambda passes: seconds[passes])
 
+    def record(self, pixels: torch.Tensor) -> None:
+        """Record a GPU's work for batches of as many images as this one, and of fewer."""
+        if self.device.type != "cuda":
+            return
+        try:
+            for size in range(1, len(pixels) + 1):
+                self.recorded[size] = CudaGraph(self.module, self._batch(pixels[:size]))
+        except RuntimeError:
+            self.recorded.clear()
+            logger.exception("The GPU's work could not be recorded: every kernel is started by itself")
+
     def judge(self, pixels: torch.Tensor, *, explain: bool) -> list[Judged]:
         """Judge uint8 RGB (N, IMAGE_SIZE, IMAGE_SIZE, 3) in as many passes as were chosen, at most N.
 
@@ -61,13 +76,19 @@ class Network:
 
     def _pass(self, pixels: torch.Tensor, explain: bool, threads: int) -> list[Judged]:
         torch.set_num_threads(threads)  # counts for the calling Python thread alone
-        # Pixels travel as bytes: a quarter of what normalised floats would take.
-        batch = normalise(pixels.to(self.device)).to(TYPES[self.precision])
+        batch = self._batch(pixels)
         if not explain:
             with torch.inference_mode():
-                return [(probability, None) for probability in self.module(batch).tolist()]
+                found = self.recorded.get(len(pixels), self.module)(batch)
+                return [(probability, None) for probability in found.tolist()]
         probabilities, feature_maps, gradients = self.module.explain(batch)
         return list(zip(probabilities.tolist(), zip(feature_maps, gradients, strict=True), strict=True))
+
+    def _batch(self, pixels: torch.Tensor) -> torch.Tensor:
+        # Pixels travel as bytes: a quarter of what normalised floats would take.
+        if self.device.type == "cuda":
+            pixels = pixels.pin_memory()
+        return normalise(pixels.to(self.device, non_blocking=True)).to(TYPES[self.precision])
 
 
 def _ways_to_split(most: int) -> list[int]:

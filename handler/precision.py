@@ -11,6 +11,9 @@ import torch
 # What the archive carries besides float32: the module's file for each precision that may be served.
 CARRIED = "precisions.json"
 TYPES = {"fp32": torch.float32, "int8": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# The engine that adds a block's shortcut to its last convolution in one operation. It packs the weights as
+# they are loaded, and is that of the whole process.
+INT8_ENGINE = "onednn"
 # By speed, the fastest first.
 BY_SPEED = {"cpu": ("int8", "bf16", "fp32"), "cuda": ("fp16", "bf16", "fp32")}
 
@@ -56,6 +59,8 @@ def load(path: Path, precision: str, device: torch.device) -> torch.jit.ScriptMo
     with warnings.catch_warnings():
         # TorchScript is the contract with TorchServe; its deprecation is known and accepted.
         warnings.filterwarnings("ignore", "`torch.jit", category=FutureWarning)
+        if precision == "int8":
+            torch.backends.quantized.engine = INT8_ENGINE
         module = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
         if precision == "int8":  # freezing would unpack its weights
             return module  # type: ignore[no-any-return]
@@ -90,7 +95,7 @@ def missing(precision: str, device: torch.device) -> str | None:
         # Without VNNI a sum of two products is held in 16 bits, which cut off the largest: it would be fast,
         # but not what was compared with float32.
         vnni = any(features.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
-        served = vnni and "x86" in torch.backends.quantized.supported_engines
+        served = vnni and INT8_ENGINE in torch.backends.quantized.supported_engines
         return None if served else "the processor has no VNNI"
     if precision == "bf16":
         able = features.get("avx512_bf16") or features.get("amx_bf16")

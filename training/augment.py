@@ -81,6 +81,10 @@ def _blur_more(image: Pixels, rng: Generator) -> Pixels:
     return degrade.blur(image, rng.uniform(0.3, 2.5))
 
 
+def _sharpen(image: Pixels, rng: Generator) -> Pixels:
+    return degrade.sharpen(image, rng.uniform(0.5, 1.5), rng.uniform(0.3, 1.5))
+
+
 def _noise(image: Pixels, rng: Generator) -> Pixels:
     return degrade.noise(image, rng.uniform(1, 10), rng)
 
@@ -123,6 +127,7 @@ _CHANGES = {
         (0.3, recolour),
         (0.1, _rescale),
         (0.08, _blur_more),
+        (0.15, _sharpen),
         (0.1, _noise),
         (0.35, _compress),
         (0.2, _cover),
@@ -134,6 +139,7 @@ _CHANGES = {
         (0.5, recolour),
         (0.35, _rescale),
         (0.2, _blur_more),
+        (0.2, _sharpen),
         (0.25, _noise),
         (0.6, _compress),
         (0.1, _compress),

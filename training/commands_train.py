@@ -75,6 +75,7 @@ def _option(name: str, text: str, choices: Any = None, **settings: Any) -> Calla
 @_option("per_source", "At most so many training images of each source and class.", type=int)
 @_option("choose", "Best epoch: by validation loss, or by AUC averaged over sources.", Choice)
 @_option("precision", "Of the backbone.", Precision)
+@_option("quantization_aware", "Round in the backbone as the int8 module does.", is_flag=True)
 @_option("seed", "Of initialisation, shuffling and augmentation.")
 def train(
     *,

@@ -1,4 +1,4 @@
-"""The ways a picture loses detail on its way through the web; uint8 RGB (height, width, 3) in and out."""
+"""What happens to pictures on their way through the web; uint8 RGB (height, width, 3) in and out."""
 
 import io
 
@@ -28,6 +28,11 @@ def pillow(image: Pixels, kind: str, **settings: int) -> Pixels:
 def blur(image: Pixels, sigma: float) -> Pixels:
     """Blur with a Gaussian of sigma pixels."""
     return cv2.GaussianBlur(image, (0, 0), sigma)  # type: ignore[return-value]
+
+
+def sharpen(image: Pixels, sigma: float, amount: float) -> Pixels:
+    """Add that much of what a Gaussian blur of sigma pixels takes away (an unsharp mask)."""
+    return cv2.addWeighted(image, 1 + amount, blur(image, sigma), -amount, 0)  # type: ignore[return-value]
 
 
 def noise(image: Pixels, sigma: float, rng: Generator) -> Pixels:

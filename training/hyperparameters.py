@@ -43,6 +43,7 @@ class HyperParameters:
     # Of the backbone while training; the head is always fp32. "auto" is bf16 on a GPU and fp32 on a CPU: many
     # CPUs only emulate bf16, and are ten times slower at it.
     precision: Precision = "auto"
+    quantization_aware: bool = False  # the backbone rounds weights and activations as the int8 module does
     seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,8 +56,9 @@ class HyperParameters:
 
     @property
     def cacheable(self) -> bool:
-        """Return whether activations can be cached: of frozen layers, and whole images seen again."""
-        return self.unfreeze in {"none", "layer4"} and not self.synthetic_fakes and self.crop is None
+        """Return whether activations can be cached: of frozen layers, exact, and whole images seen again."""
+        frozen, exact = self.unfreeze in {"none", "layer4"}, not self.quantization_aware
+        return frozen and exact and not self.synthetic_fakes and self.crop is None
 
     def continues(self, earlier: "HyperParameters") -> bool:
         """Return whether a run can go on with these values; more epochs would bend a cosine."""

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.ao.nn.intrinsic import ConvReLU2d
-from torch.ao.quantization import QConfig, get_default_qconfig_mapping
+from torch.ao.quantization import QConfig, QConfigMapping
+from torch.ao.quantization.backend_config import get_onednn_backend_config
 from torch.ao.quantization.observer import (
     FixedQParamsObserver,
     MovingAverageMinMaxObserver,
@@ -24,14 +24,14 @@ from torch.ao.quantization.observer import (
 )
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 from torch.fx import GraphModule
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from handler.precision import INT8_ENGINE
 from training.model import Detector
 from training.store import StoreError
 
-ENGINE = "x86"
-# PyTorch's default for this engine has activations in 7 bits, so that a sum of two products always fits the
-# 16 bits in which processors without VNNI hold it. There 8 bits cut off the largest sums, which costs less
-# than the bit does.
+# PyTorch's defaults for some engines have activations in 7 bits, so that a sum of two products always fits
+# the 16 bits in which processors without VNNI hold it. Those are not served 8 bits.
 #
 # The ranges reach to the mean of the batches' extremes. Those of all that was seen are as wide as one rare
 # value makes them, and their steps as coarse; those with the least squared error cut off the largest
@@ -44,7 +44,10 @@ EIGHT_BITS = QConfig(  # type: ignore[no-untyped-call]
 )
 # The layers that stay in float32: the first convolution reads the image itself, whose faint noise gives
 # generators away and would be rounded off. It makes 3 % of the network's multiplications.
-EXACT = ("conv1", "bn1", "relu", "maxpool")
+EXACT = ("conv1", "bn1", "relu")
+# Which operations become one: a block's last convolution with the shortcut's sum and the ReLU, so that the
+# sum is of exact numbers, and is written once.
+FUSED = get_onednn_backend_config()
 Ranges = dict[str, tuple[float, int]]
 
 
@@ -102,12 +105,22 @@ def quantized(detector: Detector, calibration: Calibration) -> Detector:
         setattr(prepared, name, fixed)
     for name, convolution in convolutions.items():
         _correct_bias(convolution, calibration.means[name])
+    torch.backends.quantized.engine = INT8_ENGINE
     with _known_deprecations():
-        backbone = convert_fx(prepared)
+        backbone = convert_fx(prepared, backend_config=FUSED)
     result = copy.copy(detector)
     result._modules = detector._modules | {"stem": backbone, "layer4": nn.Identity()}
     result._buffers = detector._buffers | {"bias": detector.bias + calibration.correction}
     return result
+
+
+def rounded(weight: Tensor) -> Tensor:
+    """Return a convolution's weights as 8 bits hold them, each output channel with its own scale."""
+    observer = EIGHT_BITS.weight()
+    observer(weight.detach())
+    scale, zero_point = observer.calculate_qparams()
+    limits = observer.quant_min, observer.quant_max
+    return torch.fake_quantize_per_channel_affine(weight, scale, zero_point.int(), 0, *limits)
 
 
 def _add_inputs(totals: dict[str, Tensor], name: str, _module: nn.Module, inputs: tuple[Tensor]) -> None:
@@ -117,12 +130,8 @@ def _add_inputs(totals: dict[str, Tensor], name: str, _module: nn.Module, inputs
 def _correct_bias(convolution: nn.Conv2d, mean: Tensor) -> None:
     """Take away what rounding the weights adds to the mean output (Nagel et al., ICCV 2019, section 4.2)."""
     assert convolution.bias is not None  # noqa: S101  # that of the batch normalisation folded into it
-    observer = EIGHT_BITS.weight()
-    weight = observer(convolution.weight.detach())
-    scale, zero_point = observer.calculate_qparams()
-    limits = observer.quant_min, observer.quant_max
-    rounded = torch.fake_quantize_per_channel_affine(weight, scale, zero_point.int(), 0, *limits)
-    convolution.bias.data -= (rounded - weight).sum((2, 3)) @ mean
+    weight = convolution.weight.detach()
+    convolution.bias.data -= (rounded(weight) - weight).sum((2, 3)) @ mean
 
 
 def _mean_logit(detector: Detector, batches: Sequence[Tensor]) -> float:
@@ -135,20 +144,22 @@ def _prepare(detector: Detector) -> GraphModule:
     backbone = nn.Sequential(
         OrderedDict(stem=copy.deepcopy(detector.stem), layer4=copy.deepcopy(detector.layer4))
     ).eval()
+    stem = backbone.get_submodule("stem")
+    stem.conv1 = fuse_conv_bn_eval(stem.conv1, stem.bn1)  # type: ignore[type-var, arg-type]
+    stem.bn1 = nn.Identity()
     with _known_deprecations():
-        mapping = get_default_qconfig_mapping(ENGINE).set_global(EIGHT_BITS)
-        for kind in (nn.Conv2d, nn.BatchNorm2d, nn.ReLU):
-            mapping.set_object_type(kind, EIGHT_BITS)
+        mapping = QConfigMapping().set_global(EIGHT_BITS)
         for name in EXACT:
             mapping.set_module_name(f"stem.{name}", None)
-        return prepare_fx(backbone, mapping, (torch.zeros(1, 3, 224, 224),))
+        return prepare_fx(backbone, mapping, (torch.zeros(1, 3, 224, 224),), backend_config=FUSED)
 
 
 def _convolutions(prepared: GraphModule) -> Iterator[tuple[str, nn.Conv2d]]:
     """Yield those that will be quantized."""
     for name in [node.target for node in prepared.graph.nodes if node.op == "call_module"]:
         module = prepared.get_submodule(name)
-        convolution = module[0] if isinstance(module, ConvReLU2d) else module
+        # Fused with what follows it, a convolution is the first of a sequence.
+        convolution = module[0] if isinstance(module, nn.Sequential) else module
         if isinstance(convolution, nn.Conv2d) and module.qconfig is not None:
             yield name, convolution
 

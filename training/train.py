@@ -16,6 +16,7 @@ from training.checkpoint import Record, Row, State
 from training.distributed import World
 from training.model import Cut, Detector
 from training.optimise import Average, follow_cosine, optimizer_of
+from training.rounding import round_as_int8
 from training.scores import Scores
 
 Progress = Callable[[str, int, int], None]
@@ -62,6 +63,8 @@ def fit(
     """
     hp, world = source.hyperparameters, source.world
     detector.to(world.device).to(memory_format=torch.channels_last)
+    if hp.quantization_aware:
+        round_as_int8(detector)
     optimizer = optimizer_of(detector, hp)
     scheduler = ReduceLROnPlateau(optimizer, factor=hp.plateau_factor, patience=hp.plateau_patience)
     average = Average(detector, hp.ema) if hp.ema else None

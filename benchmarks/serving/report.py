@@ -48,10 +48,11 @@ class Started:
 
 @dataclass(frozen=True)
 class Run:
-    """Everything that one run measured, and the command that it was."""
+    """Everything that one run measured, and the command that it was; `warm_up` is in seconds, too."""
 
     command: str
     seconds: float
+    warm_up: float
     loads: list[Load]
     started: Mapping[str, Started]
     limits: list[Limit]
@@ -80,7 +81,8 @@ def write(path: Path, run: Run) -> None:
     sections = [
         "# Serving, measured",
         f"Written by `{run.command}`: {run.seconds:g} seconds of load from wrk in every cell, one system at "
-        "a time on the same cores. Every system first gave the answer of float32 in eager mode, to the "
+        f"a time on the same cores, where there are several clients after {run.warm_up:g} seconds of load. "
+        "Every system first gave the answer of float32 in eager mode, to the "
         "tolerance of its precision, for every image that it was then sent.",
         f"**Machine**: {machine()}.",
         "## Ratios",

@@ -46,6 +46,10 @@ class System:
     agrees: Callable[[Any, bytes], bool]
 
 
+def _all_of_it(answer: Any) -> Any:
+    return answer
+
+
 @dataclass(frozen=True)
 class Peer:
     """A server that runs our preprocessing and module, by the module in this package that starts it.
@@ -58,7 +62,7 @@ class Peer:
     ready: str
     content_type: str
     body: Callable[[bytes], bytes]
-    answer: Callable[[Any], Any] = lambda answer: answer  # that of one image in what comes back
+    answer: Callable[[Any], Any] = _all_of_it  # that of one image in what comes back
 
 
 def _in_json(data: bytes) -> bytes:
@@ -130,7 +134,7 @@ def systems(models: Models, folder: Path) -> list[System]:
 
 
 def _judges_as(
-    models: Models, precision: str, answer_in: Callable[[Any], Any] = lambda answer: answer
+    models: Models, precision: str, answer_in: Callable[[Any], Any] = _all_of_it
 ) -> Callable[[Any, bytes], bool]:
     def agrees(answer: Any, data: bytes) -> bool:
         return models.agrees(answer_in(answer)["probability_real"], data, precision)

@@ -80,6 +80,7 @@ def load(system: str, pixels: str, clients: int, rate: float, p50: float = 50, p
 RUN = Run(
     "python -m benchmarks.serving",
     1,
+    0.5,
     [
         load("Unmask fp32", "256", 16, 20),
         load("Unmask int8", "256", 1, 20),

@@ -51,6 +51,19 @@ def test_batches_are_split_as_is_fastest(module: torch.jit.ScriptModule, fastest
     assert network.passes == fastest
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_recorded_work_of_a_gpu_gives_the_same_answers(archive: Path) -> None:
+    device = torch.device("cuda")
+    network = Network(load(archive / "deepfake.pt", "fp32", device), "fp32", device, threads=1)
+    batches = [pixels_of(5), 255 - pixels_of(5), pixels_of(2)]
+    direct = [network.judge(pixels, explain=False) for pixels in batches]
+    network.record(batches[0])
+    assert sorted(network.recorded) == [1, 2, 3, 4, 5]
+    for pixels, expected in zip(batches, direct, strict=True):
+        found = network.judge(pixels, explain=False)
+        assert [each for each, _ in found] == pytest.approx([each for each, _ in expected], abs=1e-6)
+
+
 def test_lone_image_is_one_pass_of_all_threads(module: torch.jit.ScriptModule) -> None:
     network = Network(module, "fp32", CPU, threads=4)
     network.choose_passes(pixels_of(1))

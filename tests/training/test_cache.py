@@ -31,7 +31,7 @@ def images(csv: Path, augmentation: Augmentation = "recipe", view: int = 0, rows
     return Images(read_csv(csv, "train")[:rows], augmentation, seed=1, view=view)
 
 
-@pytest.mark.parametrize("kind", ["recipe", "robust", "strong"])
+@pytest.mark.parametrize("kind", ["recipe", "robust", "moderate", "strong"])
 def test_augmentation_changes_images_and_follows_its_seed(csv: Path, kind: Augmentation) -> None:
     first, again, other = images(csv, kind), images(csv, kind), images(csv, kind, view=1)
     plain = images(csv, "none")
@@ -44,7 +44,7 @@ def test_augmentation_changes_images_and_follows_its_seed(csv: Path, kind: Augme
         assert not torch.equal(pixels, plain[index][0])
 
 
-@pytest.mark.parametrize(("kind", "most"), [("robust", 30), ("strong", 70)])
+@pytest.mark.parametrize(("kind", "most"), [("robust", 30), ("moderate", 70), ("strong", 70)])
 def test_augmentation_keeps_the_picture(csv: Path, kind: Augmentation, most: float) -> None:
     pixels = images(csv, "none")[0][0].numpy()
     for seed in range(40):
