@@ -77,7 +77,7 @@ def scale(version: str, workers: int, wait: bool) -> None:
 
     With 0, it judges nothing, and images wait. On a CPU, more workers than cores cost speed.
 
-    Example: flask --app portal serving scale 1.2 2 --wait
+    Example: flask --app portal serving scale 2.0 2 --wait
     """
     with _explained():
         serving.scale(version, workers, wait)

@@ -24,8 +24,8 @@ from benchmarks.serving.systems import ROOT, WAITING, System, systems
 CLIENTS = [1, 4, 16, 64]
 # Queues fill, and batches grow to what the number of clients makes of them.
 WARM_UP_SECONDS = 2.0
-# A lone client finds the server as it is after its start; several find one that has been up for a while: Java
-# compiles what is called often over two thousand requests or so, and takes a third of the time afterwards.
+# A lone client finds the server as it is after its start; several find one that has been up for a while, in
+# which Java has compiled what is called often.
 LONG_WARM_UP_CLIENTS = 16
 
 

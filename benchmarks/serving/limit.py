@@ -30,6 +30,9 @@ def main() -> None:
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--image", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument(
+        "--profile", action="store_true", help="print instead which operations of a batch take the time"
+    )
     arguments = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     module = load(arguments.module, arguments.precision, torch.device("cpu"))
@@ -47,6 +50,9 @@ def main() -> None:
         judge(BATCH, None)
 
     torch.set_num_threads(cores)
+    if arguments.profile:
+        print(_profile(lambda: judge(BATCH, decoders)))
+        return
     share = arguments.seconds / 4
     reading = _times(lambda: _read(data), share)
     single = _times(lambda: judge(1, None), share)
@@ -63,6 +69,17 @@ def main() -> None:
 
 def _read(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return resize(decode(data))
+
+
+def _profile(work: Callable[[], object]) -> str:
+    _times(work, 1)
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True
+    ) as found:
+        for _ in range(5):
+            work()
+    by_shape = found.key_averages(group_by_input_shape=True)
+    return str(by_shape.table(sort_by="self_cpu_time_total", row_limit=20, max_shapes_column_width=60))
 
 
 def _times(work: Callable[[], object], seconds: float) -> list[float]:
