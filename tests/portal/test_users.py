@@ -142,6 +142,6 @@ def test_commands_do_the_same(app: Flask, add_user: Callable[..., int]) -> None:
         assert "only administrator" in refused.output
     assert run(args=["users", "delete", "bob"], input="n\n").exit_code == 1
     assert run(args=["users", "delete", "bob", "--yes"]).exit_code == 0
-    assert "There is no user bob" in run(args=["users", "enable", "bob"]).output
+    assert "There is no user bob: " in run(args=["users", "enable", "bob"]).output
     unasked = run(args=["users", "delete", "bob"], input="y\n")
     assert unasked.output == "Error: There is no user bob: `flask --app portal users list` shows all.\n"

@@ -1,6 +1,5 @@
 """docs/operations.md does what it says, on a server of its own with the model API turned on."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from tests.stack.conftest import Serving
 from tests.stack.documents import Reader, blocks
 from tests.support import CHINA, FLOWER, ROOT
 from training.precisions import MODULES
+from training.store import read_card, write_card
 
 BLOCKS = blocks("operations.md", "bash")
 [HELPERS] = BLOCKS["TorchServe by hand"]
@@ -27,8 +27,7 @@ def second_version(model_store: Path, tmp_path_factory: pytest.TempPathFactory) 
     # With the lower precisions, so that both versions are served in the same.
     for name in {"precisions.json", "model-config.yaml", *MODULES.values()}:
         shutil.copy(model_store / name, store)
-    card = json.loads((model_store / "model.json").read_text())
-    (store / "model.json").write_text(json.dumps(card | {"version": "2.0"}))
+    write_card(read_card(model_store) | {"version": "2.0"}, store)
     command = [sys.executable, "-m", "training", "archive", "--store", store]
     subprocess.run(command, cwd=ROOT, check=True)
     shutil.move(store / "deepfake.mar", model_store / "deepfake-2.0.mar")
@@ -85,7 +84,7 @@ def test_second_version_is_registered_switched_to_and_removed(reader: Reader, op
         response = operated.call(url, "inference", "POST", content=PHOTOGRAPH)
         return str(response.json().get("model_version", response.status_code))
 
-    shipped = json.loads((ROOT / "model_store/model.json").read_text())["version"]
+    shipped = read_card(ROOT / "model_store")["version"]
     follow(reader, "Register a second version")
     assert (version("deepfake"), version("deepfake/2.0")) == (shipped, "2.0")
     follow(reader, "Switch to it")

@@ -1,7 +1,6 @@
 """The REST endpoint as integrators meet it, on the real TorchServe."""
 
 import io
-import json
 from typing import Any
 
 import httpx
@@ -11,6 +10,7 @@ from PIL import Image
 
 from tests.stack.conftest import Serving
 from tests.support import CHINA, FLOWER, ROOT
+from training.store import read_card
 
 PHOTOGRAPH = CHINA.read_bytes()
 
@@ -22,7 +22,7 @@ def encoded(image: Image.Image, kind: str) -> bytes:
 
 
 def assert_is_verdict(answer: dict[str, object]) -> None:
-    card = json.loads((ROOT / "model_store/model.json").read_text())
+    card = read_card(ROOT / "model_store")
     assert answer["label"] in ("real", "fake")
     probability, confidence = answer["probability_real"], answer["confidence"]
     assert isinstance(probability, float)
@@ -154,7 +154,7 @@ def without_nulls(value: object) -> Any:
 def test_description_tells_version_metrics_and_device(serving: Serving) -> None:
     response = serving.manage("GET", "/models/deepfake?customized=true")
     described = response.json()[0]["customizedMetadata"]
-    card = json.loads((ROOT / "model_store/model.json").read_text())
+    card = read_card(ROOT / "model_store")
     assert described.items() >= without_nulls(card).items()
     assert described["model_version"] == card["version"]
     assert described["device"].startswith(("cpu", "cuda"))
@@ -182,7 +182,7 @@ def test_metrics_count_what_was_judged(serving: Serving) -> None:
 
 def test_model_api_is_off_and_urls_are_refused(serving: Serving) -> None:
     assert serving.manage("POST", "/models?url=deepfake.mar").status_code == 405
-    version = json.loads((ROOT / "model_store/model.json").read_text())["version"]
+    version = read_card(ROOT / "model_store")["version"]
     assert serving.manage("DELETE", f"/models/deepfake/{version}").status_code == 405
     assert serving.predict(FLOWER.read_bytes()).status_code == 200
 
