@@ -1,5 +1,6 @@
 """A key for ada, and the typed client that speaks to the application without a network."""
 
+import logging
 from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
@@ -52,8 +53,10 @@ def call(client: FlaskClient, key: str) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def address(make_app: Callable[..., Flask]) -> Iterator[str]:
+def address(make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     """The address of a running portal, with its API."""
+    # A line for each of thousands of requests would hide what a failing test has to say.
+    caplog.set_level(logging.WARNING, "werkzeug")
     server = make_server("127.0.0.1", 0, make_app(api_rate_limit="1000000 per minute"), threaded=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
