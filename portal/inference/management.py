@@ -20,7 +20,6 @@ LATER = {408, 429, 502, 503, 504}
 # What TorchServe says where every worker of a new version failed; it has forgotten the version by then.
 NO_WORKER = "Failed to start workers"
 _ARCHIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.mar")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MODEL_API_OFF = _(
     "TorchServe does not add or remove versions while its model API is off, which is the safe state. "
     "To turn it on for a while, set TS_ENABLE_MODEL_API=true for TorchServe and restart it."
@@ -44,12 +43,13 @@ class Management:
             return Serving(str(health), self._model, (), self._model_api())
         default = _body(self._get(""))
         try:
-            versions = tuple(
+            versions = [
                 Version.parse(each, default[0]["modelVersion"], self._card) for each in _body(everything)
-            )
+            ]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise BadAnswer(f"TorchServe describes its models in an unknown way: {error!r}") from error
-        return Serving(str(health), self._model, versions, self._model_api())
+        first_default = tuple(sorted(versions, key=lambda version: not version.is_default))
+        return Serving(str(health), self._model, first_default, self._model_api())
 
     def workload(self) -> Workload:
         """Return what was counted since the start; raises InferenceError."""
@@ -59,13 +59,13 @@ class Management:
         """Set a version's number of workers, and perhaps wait until they are ready; raises InferenceError."""
         if not 0 <= workers <= MOST_WORKERS:
             raise Refused(_("The number of workers must be between 0 and %(most)s.", most=MOST_WORKERS))
-        path = f"/models/{self._model}/{_known(version)}"
+        path = f"/models/{self._model}/{self._known(version)}"
         params = {"min_worker": workers, "max_worker": workers, "synchronous": str(wait).lower()}
         self._change("PUT", path, params, START_SECONDS if wait else READ_SECONDS)
 
     def set_default(self, version: str) -> None:
         """Let a version answer from now on; raises Refused while it has no worker that could."""
-        described = _body(self._get(f"/{_known(version)}"))
+        described = _body(self._get(f"/{self._known(version)}"))
         if not any(worker["status"] == "READY" for worker in described[0]["workers"]):
             raise Refused(
                 _(
@@ -109,7 +109,7 @@ class Management:
 
     def unregister(self, version: str) -> None:
         """Remove a version with its workers; raises InferenceError, as for the default one."""
-        _known(version)
+        self._known(version)
         # TorchServe itself refuses the default only while there is another version.
         if _body(self._get(""))[0]["modelVersion"] == version:
             raise Refused(
@@ -120,6 +120,19 @@ class Management:
                 )
             )
         self._change("DELETE", f"/models/{self._model}/{version}", {}, START_SECONDS)
+
+    def _known(self, version: str) -> str:
+        """Return the version if there is one of that name; raises Refused with the names there are."""
+        names = [each["modelVersion"] for each in _body(self._get("/all"))]
+        if version not in names:
+            raise Refused(
+                _(
+                    "There is no version “%(version)s”. TorchServe has: %(versions)s.",
+                    version=version,
+                    versions=", ".join(sorted(names)),
+                )
+            )
+        return version
 
     def _get(self, path: str, **params: str) -> Answer:
         return self._connection.call(
@@ -142,12 +155,6 @@ class Management:
         except (InferenceError, KeyError, IndexError, TypeError):
             return None
         return card if isinstance(card, dict) else None
-
-
-def _known(version: str) -> str:
-    if not _VERSION.fullmatch(version):
-        raise Refused(_("“%(version)s” is not a version.", version=version))
-    return version
 
 
 def _body(answer: Answer) -> Any:

@@ -1,11 +1,17 @@
 // Lets the reader fade the heatmap and enlarge the image; without this script the heatmap can be switched off.
 const heat = document.querySelector("[data-heat]");
 const stage = document.querySelector("[data-stage]");
+const percent = new Intl.NumberFormat(document.documentElement.lang, { style: "percent" });
+// Without it a screen reader would say the bare number.
+const announce = (slider) => slider.setAttribute("aria-valuetext", percent.format(Number(slider.value) / 100));
 
 if (heat) {
   const slider = document.querySelector("[data-heat-slider]");
   const opacity = document.querySelector("[data-heat-opacity]");
-  const apply = () => { heat.style.opacity = Number(opacity.value) / 100; };
+  const apply = () => {
+    heat.style.opacity = Number(opacity.value) / 100;
+    announce(opacity);
+  };
   slider.hidden = false;
   opacity.addEventListener("input", apply);
   apply();
@@ -15,8 +21,10 @@ if (stage) {
   const layers = stage.querySelector("[data-layers]");
   const zoom = document.querySelector("[data-zoom]");
   document.querySelector("[data-zoom-slider]").hidden = false;
+  announce(zoom);
 
   const enlarge = (x, y) => {
+    announce(zoom);
     const factor = Number(zoom.value) / 100;
     const before = layers.getBoundingClientRect();
     const share = [(x - before.left) / before.width, (y - before.top) / before.height];

@@ -178,6 +178,7 @@ def test_a_user_registers_uploads_and_reads_the_verdict(visit: Callable[..., Pag
     heat = page.locator(".stage-heat")
     page.get_by_label("Opacity").fill("20")
     expect(heat).to_have_css("opacity", "0.2")
+    expect(page.get_by_label("Opacity")).to_have_attribute("aria-valuetext", "20%")
     page.get_by_label("Heatmap").uncheck()
     expect(heat).to_be_hidden()
 
