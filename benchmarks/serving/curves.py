@@ -12,7 +12,7 @@ import matplotlib
 from benchmarks.serving.images import photograph
 from benchmarks.serving.load import Load, drive
 from benchmarks.serving.models import Models
-from benchmarks.serving.report import machine, table
+from benchmarks.serving.report import label_by_clients, machine, table
 from benchmarks.serving.systems import ROOT, unmask
 from handler.precision import BY_SPEED
 
@@ -69,15 +69,7 @@ def _plot(path: Path, curves: Curves) -> None:
         for value, loads in by_value.items():
             row[0].plot(CLIENTS, [load.rate for load in loads], marker="o", label=f"{name} {value}")
             row[1].plot(CLIENTS, [load.p50 for load in loads], marker="o", label=f"{name} {value}")
-        for axis, title in zip(row, ("requests per second", "median latency, ms"), strict=True):
-            axis.set_xscale("log", base=2)
-            axis.set_xticks(CLIENTS, [str(clients) for clients in CLIENTS])
-            axis.set_xlabel(f"clients, {PIXELS}-pixel JPEG")
-            axis.set_title(title)
-            axis.grid(alpha=0.3)
-        row[0].set_ylim(bottom=0)
-        row[1].set_yscale("log")
-        row[0].legend(fontsize="small")
+        label_by_clients(row, "median latency, ms", CLIENTS, PIXELS)
     figure.savefig(path, dpi=100)
     plt.close(figure)
 

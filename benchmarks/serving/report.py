@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from benchmarks.serving.load import OVERLOAD, Load
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -221,14 +222,19 @@ def _plot(path: Path, run: Run) -> None:
         clients = [load.clients for load in loads]
         axes[0].plot(clients, [load.rate for load in loads], marker="o", label=system)
         axes[1].plot(clients, [load.p99 for load in loads], marker="o", label=system)
-    for axis, title in zip(axes, ("requests per second", "99th percentile of latency, ms"), strict=True):
+    label_by_clients(axes, "99th percentile of latency, ms", numbers, run.loads[0].pixels)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+def label_by_clients(axes: Sequence[Axes], latency: str, numbers: Sequence[int], pixels: str) -> None:
+    """Label a plot of throughput and, beside it, one of a latency, both by the number of clients."""
+    for axis, title in zip(axes, ("requests per second", latency), strict=True):
         axis.set_xscale("log", base=2)
         axis.set_xticks(numbers, [str(number) for number in numbers])
-        axis.set_xlabel(f"clients, {run.loads[0].pixels}-pixel JPEG")
+        axis.set_xlabel(f"clients, {pixels}-pixel JPEG")
         axis.set_title(title)
         axis.grid(alpha=0.3)
     axes[0].set_ylim(bottom=0)
     axes[1].set_yscale("log")
     axes[0].legend(fontsize="small")
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
