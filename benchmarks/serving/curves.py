@@ -7,17 +7,13 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 
 from benchmarks.serving.images import photograph
 from benchmarks.serving.load import Load, drive
 from benchmarks.serving.models import Models
 from benchmarks.serving.report import label_by_clients, machine, table
 from benchmarks.serving.systems import ROOT, unmask
-from handler.precision import BY_SPEED
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 PIXELS = "256"
 CLIENTS = (1, 2, 4, 16, 64)
@@ -50,7 +46,7 @@ def _loads(settings: Mapping[str, int], arguments: argparse.Namespace) -> list[L
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         folder = Path(temporary)
         models = Models(arguments.store, folder, settings)
-        precision = next(each for each in BY_SPEED["cpu"] if each in models.precisions)
+        precision = models.fastest
         body = folder / "body"
         body.write_bytes(photograph(PIXELS))
         measure = partial(drive, body=body, system=f"Unmask {precision}", pixels=PIXELS)

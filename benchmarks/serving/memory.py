@@ -15,7 +15,6 @@ from benchmarks.serving.load import Target, drive
 from benchmarks.serving.models import Models
 from benchmarks.serving.report import machine, table
 from benchmarks.serving.systems import ROOT, unmask
-from handler.precision import BY_SPEED
 
 CLIENTS = 16
 SLICE_SECONDS = 20.0
@@ -42,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         folder = Path(temporary)
         models = Models(arguments.store, folder, {})
-        precision = next(each for each in BY_SPEED["cpu"] if each in models.precisions)
+        precision = models.fastest
         with unmask(models.store_for(precision), folder / "unmask") as target:
             readings = []
             for reading in _readings(target, folder):

@@ -15,7 +15,7 @@ from PIL import Image
 from torchvision.models import resnet50
 from torchvision.transforms import functional as transforms
 
-from handler.precision import missing
+from handler.precision import BY_SPEED, missing
 from handler.preprocessing import IMAGENET_MEAN, IMAGENET_STD, decode, normalise, resize
 from training.precisions import MODULES, passed
 from training.store import load
@@ -33,6 +33,7 @@ class Models:
         self.store, self.folder, self.settings = store, folder, settings
         lower = [name for name in passed(store) if missing(name, CPU) is None]
         self.precisions = ["fp32", *lower]
+        self.fastest = next(each for each in BY_SPEED["cpu"] if each in self.precisions)
 
     def module(self, precision: str) -> Path:
         """Return the TorchScript module of a precision."""

@@ -59,14 +59,14 @@ class Management:
         """Set a version's number of workers, and perhaps wait until they are ready; raises InferenceError."""
         if not 0 <= workers <= MOST_WORKERS:
             raise Refused(_("The number of workers must be between 0 and %(most)s.", most=MOST_WORKERS))
-        path = f"/models/{self._model}/{self._known(version)}"
+        self._described(version)
+        path = f"/models/{self._model}/{version}"
         params = {"min_worker": workers, "max_worker": workers, "synchronous": str(wait).lower()}
         self._change("PUT", path, params, START_SECONDS if wait else READ_SECONDS)
 
     def set_default(self, version: str) -> None:
         """Let a version answer from now on; raises Refused while it has no worker that could."""
-        described = _body(self._get(f"/{self._known(version)}"))
-        if not any(worker["status"] == "READY" for worker in described[0]["workers"]):
+        if not any(worker["status"] == "READY" for worker in self._described(version)["workers"]):
             raise Refused(
                 _(
                     "Version %(version)s has no worker that is ready: every image would wait. Scale it up "
@@ -109,7 +109,7 @@ class Management:
 
     def unregister(self, version: str) -> None:
         """Remove a version with its workers; raises InferenceError, as for the default one."""
-        self._known(version)
+        self._described(version)
         # TorchServe itself refuses the default only while there is another version.
         if _body(self._get(""))[0]["modelVersion"] == version:
             raise Refused(
@@ -121,18 +121,19 @@ class Management:
             )
         self._change("DELETE", f"/models/{self._model}/{version}", {}, START_SECONDS)
 
-    def _known(self, version: str) -> str:
-        """Return the version if there is one of that name; raises Refused with the names there are."""
-        names = [each["modelVersion"] for each in _body(self._get("/all"))]
-        if version not in names:
+    def _described(self, version: str) -> dict[str, Any]:
+        """Return what TorchServe says of a version; raises Refused, with those there are, if it has none."""
+        described = {each["modelVersion"]: each for each in _body(self._get("/all"))}
+        if version not in described:
             raise Refused(
                 _(
                     "There is no version “%(version)s”. TorchServe has: %(versions)s.",
                     version=version,
-                    versions=", ".join(sorted(names)),
+                    versions=", ".join(sorted(described)),
                 )
             )
-        return version
+        found: dict[str, Any] = described[version]
+        return found
 
     def _get(self, path: str, **params: str) -> Answer:
         return self._connection.call(
