@@ -54,13 +54,19 @@ def platt(logit: Floats, label: NDArray[np.int64]) -> tuple[float, float]:
     return scale, bias
 
 
-def balanced_bias(logit: Floats, label: NDArray[np.int64], scale: float) -> float:
-    """Return the bias with which, at 0.5, as large a share of real images is judged wrong as of fake ones."""
-    real, fake = np.sort(logit[label == 1]), np.sort(logit[label == 0])
-    bounds = np.unique(logit)
-    accused = np.searchsorted(real, bounds) / len(real)
-    missed = 1 - np.searchsorted(fake, bounds) / len(fake)
-    return -scale * float(bounds[np.abs(accused - missed).argmin()])
+def fair_bias(logit: Floats, label: NDArray[np.int64], scale: float, bias: float, gap: float) -> float:
+    """Return the bias nearest to this one with which the accuracies of both classes, at 0.5, are close.
+
+    They then differ by at most `gap`, or as little as they can. Over the bias the likelihood has one maximum,
+    so that of those that are allowed, the nearest to it is the likeliest.
+    """
+    real, fake, every = np.sort(logit[label == 1]), np.sort(logit[label == 0]), np.unique(logit)
+    thresholds = np.append((every[1:] + every[:-1]) / 2, -bias / scale)
+    accused = np.searchsorted(real, thresholds) / len(real)
+    missed = 1 - np.searchsorted(fake, thresholds) / len(fake)
+    gaps = np.abs(accused - missed)
+    allowed = thresholds[gaps <= max(gap, gaps.min())]
+    return -scale * float(allowed[np.abs(allowed + bias / scale).argmin()])
 
 
 def certainty_levels(probability: Floats, label: NDArray[np.int64]) -> list[Level]:

@@ -45,9 +45,7 @@ def render(card: dict[str, Any], data: pd.DataFrame, compared: dict[str, Compari
         sha256=card["weights_sha256"],
         scale=f"{card['calibration']['scale']:.4f}",
         bias=f"{card['calibration']['bias']:.4f}",
-        balance=", where real and fake images are judged equally well at 0.5"
-        if card["calibration"]["method"] == "platt, balanced"
-        else "",
+        gap=f"{100 * card['calibration']['gap']:g}",
         recipe=_recipe(runs),
         history=_history(runs),
         data=_rows(

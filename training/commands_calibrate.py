@@ -7,7 +7,7 @@ import torch
 
 from training.batches import Source
 from training.cache import Cache
-from training.calibrate import balanced_bias, certainty_levels, logits, platt
+from training.calibrate import certainty_levels, fair_bias, logits, platt
 from training.checkpoint import BEST, record_of, restore
 from training.cli import VAR, Steps, console, csv_option, main, path_option, store_option
 from training.data import read_csv
@@ -27,7 +27,11 @@ from training.train import Tail
     "--flip", is_flag=True, help="Judge the mirror image as well: the mean of two, at twice the time."
 )
 @click.option(
-    "--balanced", is_flag=True, help="Judge real and fake images equally well at 0.5, whatever fits best."
+    "--gap",
+    type=click.FloatRange(0, 1),
+    default=0.025,
+    show_default=True,
+    help="The most by which the accuracies on real and on fake images may differ, whatever fits best.",
 )
 @click.option("--workers", default=1, show_default=True, help="Processes that read images.")
 def calibrate(
@@ -38,7 +42,7 @@ def calibrate(
     store: Path,
     version: str,
     flip: bool,
-    balanced: bool,
+    gap: float,
     workers: int,
 ) -> None:
     """Calibrate a checkpoint on the validation split, and put it into the model store.
@@ -60,8 +64,7 @@ def calibrate(
         tail = Tail(detector.to(world.device), source.cut, bf16)
         logit, label = logits(tail, source.validating(detector))
     scale, bias = platt(logit, label)
-    if balanced:
-        bias = balanced_bias(logit, label, scale)
+    bias = fair_bias(logit, label, scale, bias, gap)
     levels = certainty_levels(torch.sigmoid(torch.from_numpy(scale * logit + bias)).numpy(), label)
     card = save_model(
         detector,
@@ -70,9 +73,10 @@ def calibrate(
             "version": version,
             "flip": flip,
             "calibration": {
-                "method": "platt, balanced" if balanced else "platt",
+                "method": "platt",
                 "scale": scale,
                 "bias": bias,
+                "gap": gap,
             },
             "certainty": levels,
             "metrics": {},

@@ -7,6 +7,7 @@ import click
 import pandas as pd
 import torch
 from rich.table import Table
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from handler.precision import TYPES, load, missing
@@ -32,7 +33,10 @@ LOWER = [name for name in MODULES if name != "fp32"]
 )
 @click.option("--seed", default=0, show_default=True)
 def quantize(csv: Path, store: Path, images: int, seed: int) -> None:
-    """Measure on training images what 8 bits need; `export` makes the int8 module with them.
+    """Measure what 8 bits need; `export` makes the int8 module with that.
+
+    On training images the ranges are measured, and on twice as many of the split val how far they move the
+    mean verdict.
 
     \b
     Example:
@@ -42,11 +46,21 @@ def quantize(csv: Path, store: Path, images: int, seed: int) -> None:
     # Evenly: sharp images have larger activations, and may be few. Mixed: the last batches count for more.
     share = max(1, images // frame.groupby(["label", "source"]).ngroups)
     frame = sample(frame, share, seed).sample(frac=1, random_state=seed).reset_index(drop=True)
+    validation = read_csv(csv, "val")
+    validation = validation.sample(min(2 * images, len(validation)), random_state=seed, ignore_index=True)
     detector, _ = load_detector(store)
-    batches = [normalise(batch) for batch, _, _ in DataLoader(Images(frame), batch_size=16)]
     with Steps() as steps:
-        calibration = calibrate(detector, batches, lambda done: steps("quantize", done, len(frame)))
+        calibration = calibrate(
+            detector,
+            _normalised(frame),
+            _normalised(validation),
+            lambda done: steps("quantize", done, len(frame)),
+        )
     console.print(f"Wrote {write_calibration(store, calibration, len(frame))}")
+
+
+def _normalised(frame: pd.DataFrame) -> list[Tensor]:
+    return [normalise(batch) for batch, _, _ in DataLoader(Images(frame), batch_size=16)]
 
 
 @main.command()

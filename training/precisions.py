@@ -10,7 +10,7 @@ from training.quantize import Calibration
 from training.store import NAME, read_card
 
 FILE = "precisions.json"
-MEANS = f"{NAME}.int8.safetensors"  # the mean inputs of the convolutions
+CHANNELS = f"{NAME}.int8.safetensors"  # what was measured of each channel
 Comparison = dict[str, Any]
 # The module that serves in each precision: bf16 and fp16 are float32's, whose weights are rounded on loading.
 MODULES = {
@@ -24,7 +24,9 @@ MODULES = {
 def write_calibration(store: Path, calibration: Calibration, images: int) -> Path:
     """Store what 8 bits need, found on that many images, and forget what was measured with an earlier one."""
     about = {"weights_sha256": read_card(store)["weights_sha256"], "calibration_images": images}
-    save_file(calibration.means, store / MEANS)
+    measured = {"peaks": calibration.peaks, "means": calibration.means}
+    channels = {f"{of}.{name}": each for of, found in measured.items() for name, each in found.items()}
+    save_file(channels, store / CHANNELS)
     found = {"logit_correction": calibration.correction, "activations": calibration.ranges}
     return _write(store, about | {"compared": {}} | found)
 
@@ -38,10 +40,15 @@ def write_comparison(store: Path, precision: str, comparison: Comparison) -> Pat
 def read_calibration(store: Path) -> Calibration | None:
     """Return what 8 bits need with the stored weights, or None where it was not measured."""
     known = _read(store) or {}
-    if "activations" not in known or not (store / MEANS).exists():
+    if "activations" not in known or not (store / CHANNELS).exists():
         return None
     ranges = {name: (float(scale), int(zero)) for name, (scale, zero) in known["activations"].items()}
-    return Calibration(ranges, load_file(store / MEANS), float(known["logit_correction"]))
+    channels = load_file(store / CHANNELS)
+    peaks, means = (
+        {name.removeprefix(of): each for name, each in channels.items() if name.startswith(of)}
+        for of in ("peaks.", "means.")
+    )
+    return Calibration(peaks, ranges, means, float(known["logit_correction"]))
 
 
 def read_comparisons(store: Path) -> dict[str, Comparison]:

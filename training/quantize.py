@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.ao.quantization import QConfig, QConfigMapping
 from torch.ao.quantization.backend_config import get_onednn_backend_config
+from torch.ao.quantization.fx.custom_config import PrepareCustomConfig
 from torch.ao.quantization.observer import (
     FixedQParamsObserver,
     MovingAverageMinMaxObserver,
@@ -24,79 +25,95 @@ from torch.ao.quantization.observer import (
 )
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 from torch.fx import GraphModule
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from handler.precision import INT8_ENGINE
+from training.equalise import channel_peaks, equalise, rescalable
 from training.model import Detector
+from training.pixels import Pixels, reading_pixels
 from training.store import StoreError
 
 # PyTorch's defaults for some engines have activations in 7 bits, so that a sum of two products always fits
 # the 16 bits in which processors without VNNI hold it. Those are not served 8 bits.
-#
-# The ranges reach to the mean of the batches' extremes. Those of all that was seen are as wide as one rare
-# value makes them, and their steps as coarse; those with the least squared error cut off the largest
-# activations, and with them what sharp images have more of: their logits then move more than others'.
 EIGHT_BITS = QConfig(  # type: ignore[no-untyped-call]
     activation=MovingAverageMinMaxObserver.with_args(
         averaging_constant=0.1, dtype=torch.quint8, quant_min=0, quant_max=255, reduce_range=False
     ),
     weight=default_per_channel_weight_observer,
 )
-# The layers that stay in float32: the first convolution reads the image itself, whose faint noise gives
-# generators away and would be rounded off. It makes 3 % of the network's multiplications.
-EXACT = ("conv1", "bn1", "relu")
+# The ranges reach to KEPT of the mean of the batches' extremes, or to all of it where values have both signs.
+# Those of all that was seen are as wide as one rare value makes them, and their steps as coarse; those with
+# the least squared error cut off the largest activations, and with them what sharp images have more of: their
+# logits then move more than others', as they do where KEPT is 0.65.
+KEPT = 0.8
 # Which operations become one: a block's last convolution with the shortcut's sum and the ReLU, so that the
 # sum is of exact numbers, and is written once.
 FUSED = get_onednn_backend_config()
 Ranges = dict[str, tuple[float, int]]
+OTHER_BACKBONE = "What 8 bits need is of another backbone: run `python -m training quantize`."
 
 
 class Calibration(NamedTuple):
     """What was measured for 8 bits.
 
-    `ranges` has scale and zero point of every activation, `means` the mean input (C,) of every convolution's
-    channels, `correction` by how much float32's mean calibrated logit is above that of 8 bits.
+    `peaks` is what `equalise` needs, `ranges` has scale and zero point of every activation, `means` the mean
+    input (C,) of every convolution's channels, `correction` by how much float32's mean calibrated logit is
+    above that of 8 bits.
     """
 
+    peaks: dict[str, Tensor]
     ranges: Ranges
     means: dict[str, Tensor]
     correction: float
 
 
 def calibrate(
-    detector: Detector, batches: Sequence[Tensor], progress: Callable[[int], None] = lambda _done: None
+    detector: Detector,
+    batches: Sequence[Tensor],
+    validation: Sequence[Tensor],
+    progress: Callable[[int], None] = lambda _done: None,
 ) -> Calibration:
-    """Measure for 8 bits, on batches (N, 3, 224, 224) of normalised images."""
-    prepared = _prepare(detector)
+    """Measure for 8 bits, on batches (N, 3, 224, 224) of normalised images.
+
+    The correction is measured on those of `validation`: it belongs to the calibration of probabilities, which
+    was fitted on the same split.
+    """
+    peaks = channel_peaks(detector, batches)
+    prepared = _prepare(detector, peaks)
+    pixels = Pixels()
     inputs: dict[str, Tensor] = {}
     for name, convolution in _convolutions(prepared):
         convolution.register_forward_pre_hook(partial(_add_inputs, inputs, name))
     done = 0
-    with torch.inference_mode():
+    with torch.inference_mode(), _known_deprecations():
         for batch in batches:
-            prepared(batch)
+            prepared(pixels(batch).dequantize())
             done += len(batch)
             progress(done)
     found = {
         name: observer.calculate_qparams()  # type: ignore[no-untyped-call]
         for name, observer in _observers(prepared).items()
     }
-    ranges = {name: (float(scale), int(zero_point)) for name, (scale, zero_point) in found.items()}
-    measured = Calibration(ranges, {name: total / done for name, total in inputs.items()}, 0)
+    ranges = {
+        name: (float(scale) * (KEPT if zero_point == 0 else 1), int(zero_point))
+        for name, (scale, zero_point) in found.items()
+    }
+    measured = Calibration(peaks, ranges, {name: total / done for name, total in inputs.items()}, 0)
     # What rounding the activations leaves of the mean error.
-    left = _mean_logit(detector, batches) - _mean_logit(quantized(detector, measured), batches)
+    left = _mean_logit(detector, validation) - _mean_logit(quantized(detector, measured), validation)
     return measured._replace(correction=left)
 
 
 def quantized(detector: Detector, calibration: Calibration) -> Detector:
-    """Return the detector with an 8-bit backbone, for the CPU; EXACT, head and calibration stay in float32.
+    """Return the detector with an 8-bit backbone, for the CPU; head and calibration stay in float32.
 
     Raises StoreError if the calibration is not of this backbone.
     """
-    prepared = _prepare(detector)
+    if {name for name, _ in rescalable(detector)} != set(calibration.peaks):
+        raise StoreError(OTHER_BACKBONE)
+    prepared = _prepare(detector, calibration.peaks)
     observers, convolutions = _observers(prepared), dict(_convolutions(prepared))
     if set(observers) != set(calibration.ranges) or set(convolutions) != set(calibration.means):
-        raise StoreError("What 8 bits need is of another backbone: run `python -m training quantize`.")
+        raise StoreError(OTHER_BACKBONE)
     for name, (scale, zero_point) in calibration.ranges.items():
         each = observers[name]
         fixed = FixedQParamsObserver(  # type: ignore[no-untyped-call]
@@ -109,7 +126,8 @@ def quantized(detector: Detector, calibration: Calibration) -> Detector:
     with _known_deprecations():
         backbone = convert_fx(prepared, backend_config=FUSED)
     result = copy.copy(detector)
-    result._modules = detector._modules | {"stem": backbone, "layer4": nn.Identity()}
+    stem = nn.Sequential(Pixels(), backbone)
+    result._modules = detector._modules | {"stem": stem, "layer4": nn.Identity()}
     result._buffers = detector._buffers | {"bias": detector.bias + calibration.correction}
     return result
 
@@ -140,18 +158,24 @@ def _mean_logit(detector: Detector, batches: Sequence[Tensor]) -> float:
         return float(torch.cat([detector.calibrated(detector.logit(each)) for each in pooled]).mean())
 
 
-def _prepare(detector: Detector) -> GraphModule:
+def _prepare(detector: Detector, peaks: dict[str, Tensor]) -> GraphModule:
     backbone = nn.Sequential(
         OrderedDict(stem=copy.deepcopy(detector.stem), layer4=copy.deepcopy(detector.layer4))
     ).eval()
+    equalise(backbone, peaks)
     stem = backbone.get_submodule("stem")
-    stem.conv1 = fuse_conv_bn_eval(stem.conv1, stem.bn1)  # type: ignore[type-var, arg-type]
-    stem.bn1 = nn.Identity()
+    assert isinstance(stem.conv1, nn.Conv2d)  # noqa: S101  # for mypy: a submodule could be anything
+    stem.conv1 = reading_pixels(stem.conv1)
     with _known_deprecations():
-        mapping = QConfigMapping().set_global(EIGHT_BITS)
-        for name in EXACT:
-            mapping.set_module_name(f"stem.{name}", None)
-        return prepare_fx(backbone, mapping, (torch.zeros(1, 3, 224, 224),), backend_config=FUSED)
+        return prepare_fx(
+            backbone,
+            QConfigMapping().set_global(EIGHT_BITS),
+            (torch.zeros(1, 3, 224, 224),),
+            # The bytes of the image: rounded to a range of their own they would lose the faint noise that
+            # gives generators away.
+            PrepareCustomConfig().set_input_quantized_indexes([0]),
+            backend_config=FUSED,
+        )
 
 
 def _convolutions(prepared: GraphModule) -> Iterator[tuple[str, nn.Conv2d]]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
 from training.model import Detector
+from training.pixels import PIXEL_STD
 from training.quantize import rounded
 
 LEVELS = 255  # steps from the lowest to the highest value of a byte
@@ -18,8 +19,9 @@ def round_as_int8(detector: Detector) -> None:
     """Let a detector's backbone round from now on, where the int8 module does.
 
     Its weights stay as exact as they were: what is saved of it is a detector for every precision. Each batch
-    is rounded in its own range, where the int8 module has the mean range of the batches it was calibrated on.
+    is rounded in its own range, where the int8 module has one range for all, and equalises channels before.
     """
+    detector.stem.get_submodule("conv1").__class__ = _RoundedFirst
     detector.stem.get_submodule("maxpool").register_forward_hook(_round_output)
     for block in [*detector.stem.modules(), *detector.layer4.modules()]:
         if not isinstance(block, Bottleneck):
@@ -35,6 +37,15 @@ def round_as_int8(detector: Detector) -> None:
 class _RoundedConv2d(nn.Conv2d):
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         output: Tensor = super()._conv_forward(x, rounded(weight), bias)
+        return output
+
+
+class _RoundedFirst(nn.Conv2d):
+    """Has the weights that the int8 module's first convolution has, which reads pixels as they are."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        std = PIXEL_STD.to(weight).view(3, 1, 1)
+        output: Tensor = super()._conv_forward(x, rounded(weight / std) * std, bias)
         return output
 
 

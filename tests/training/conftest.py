@@ -119,7 +119,7 @@ def store(csv: Path, cache: Path, run: Path, tmp_path_factory: pytest.TempPathFa
     detector, saved = restore(run / "best.ckpt")
     card = {
         "version": "3.1",
-        "calibration": {"method": "platt", "scale": 1.5, "bias": 0.25},
+        "calibration": {"method": "platt", "scale": 1.5, "bias": 0.25, "gap": 0.05},
         "certainty": [
             {"name": "high", "confidence_from": 0.9, "observed_error": 0.01, "share_of_images": 0.5},
             {"name": "low", "confidence_from": 0.5, "observed_error": 0.2, "share_of_images": 0.5},

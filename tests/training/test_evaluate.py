@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.training.conftest import draw, invoke, photograph, succeed
-from training.calibrate import balanced_bias, certainty_levels, platt
+from training.calibrate import certainty_levels, fair_bias, platt
 from training.checkpoint import restore
 from training.data import DataError
 from training.drawings import drawings
@@ -138,12 +138,22 @@ def test_platt_scaling_finds_the_scale_that_made_the_labels() -> None:
         platt(-logit, label)
 
 
-def test_a_balanced_bias_judges_both_classes_equally_well() -> None:
+def test_the_bias_moves_no_further_than_a_fair_verdict_needs() -> None:
     rng = np.random.default_rng(0)
     label = np.repeat([1, 0], [300, 700])
     logit = np.where(label == 1, rng.normal(2, 3, 1000), rng.normal(-1, 1, 1000))
-    real = 2 * logit + balanced_bias(logit, label, 2.0) >= 0
-    assert real[label == 1].mean() == pytest.approx(1 - real[label == 0].mean(), abs=0.005)
+
+    def difference(bias: float) -> float:
+        real = 2 * logit + bias >= 0
+        return abs(float(real[label == 1].mean()) - float((~real)[label == 0].mean()))
+
+    assert difference(3.0) > 0.2
+    loose, tight, none = (fair_bias(logit, label, 2.0, 3.0, gap) for gap in (0.1, 0.02, 0.0))
+    assert difference(loose) == pytest.approx(0.1, abs=0.01)
+    assert difference(tight) == pytest.approx(0.02, abs=0.01)
+    assert difference(none) < 0.005
+    assert 3.0 > loose > tight > none
+    assert fair_bias(logit, label, 2.0, 3.0, 1.0) == 3.0
 
 
 def test_levels_keep_what_their_names_promise() -> None:
