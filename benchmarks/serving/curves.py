@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import yaml
 
 from benchmarks.serving.images import photograph
 from benchmarks.serving.load import Load, drive
@@ -17,7 +18,7 @@ from benchmarks.serving.systems import ROOT, unmask
 
 PIXELS = "256"
 CLIENTS = (1, 2, 4, 16, 64)
-# Each varies alone, the other as model-config.yaml has it.
+# Each varies alone.
 VALUES: Mapping[str, tuple[int, ...]] = {"batchSize": (1, 2, 4, 8, 16), "maxBatchDelay": (1, 2, 5, 10, 20)}
 WHAT = {
     "batchSize": "the most images in a batch",
@@ -39,7 +40,9 @@ def main() -> None:
     }
     plot = arguments.out.with_name("curves.png")
     _plot(plot, curves)
-    arguments.out.write_text(_report(curves, plot.name, arguments.seconds, arguments.warm_up))
+    shipped = yaml.safe_load((arguments.store / "model-config.yaml").read_text())
+    others = ", ".join(f"{name} {shipped[name]}" for name in VALUES)
+    arguments.out.write_text(_report(curves, others, plot.name, arguments.seconds, arguments.warm_up))
 
 
 def _loads(settings: Mapping[str, int], arguments: argparse.Namespace) -> list[Load]:
@@ -60,7 +63,7 @@ def _loads(settings: Mapping[str, int], arguments: argparse.Namespace) -> list[L
 
 
 def _plot(path: Path, curves: Curves) -> None:
-    figure, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained", sharex=True)
+    figure, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained", sharex=True)
     for row, (name, by_value) in zip(axes, curves.items(), strict=True):
         for value, loads in by_value.items():
             row[0].plot(CLIENTS, [load.rate for load in loads], marker="o", label=f"{name} {value}")
@@ -70,15 +73,15 @@ def _plot(path: Path, curves: Curves) -> None:
     plt.close(figure)
 
 
-def _report(curves: Curves, plot: str, seconds: float, warm_up: float) -> str:
+def _report(curves: Curves, others: str, plot: str, seconds: float, warm_up: float) -> str:
     [precision] = {
         load.system for by_value in curves.values() for loads in by_value.values() for load in loads
     }
     sections = [
         "# What batches and their delay give",
         f"Written by `python -m benchmarks.serving.curves --seconds {seconds:g} --warm-up {warm_up:g}`: "
-        f"{precision}, a JPEG of {PIXELS} pixels. Each setting varies alone, the other is as "
-        "model-config.yaml has it.",
+        f"{precision}, a JPEG of {PIXELS} pixels. Each setting varies alone, and is otherwise as in "
+        f"model-config.yaml: {others}.",
         f"**Machine**: {machine()}.",
         f"![Throughput and median latency by the number of clients]({plot})",
     ]

@@ -206,12 +206,16 @@ def run_peer(peer: Peer, options: list[str], log: Path) -> Iterator[Target]:
 def running(
     command: list[str], environment: Mapping[str, str], log: Path, directory: Path = ROOT
 ) -> Iterator[psutil.Process]:
-    """Run a server with all its processes, and stop them all."""
+    """Run a server with all its processes, and stop them all.
+
+    How threads wait is the system's own setting: the caller's shell has no say in it.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     with log.open("wb") as output:
         server = subprocess.Popen(
             command,
             cwd=directory,
-            env=os.environ | environment,
+            env={**inherited, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
