@@ -103,8 +103,10 @@ def test_ratios_are_those_of_the_fastest_precision_to_the_faster_stock_setting()
     found = {ratio.what: (round(ratio.value, 3), ratio.reached) for ratio in ratios(RUN)}
     assert found == {
         "images/s at 16 clients, 256-pixel JPEG: Unmask int8 to TorchServe stock": (6.0, True),
-        "images/s at 16 clients, 1024-pixel JPEG: "
-        "Unmask int8 to TorchServe stock, default workers": (2.0, False),
+        "images/s at 16 clients, 1024-pixel JPEG: Unmask int8 to TorchServe stock, default workers": (
+            2.0,
+            False,
+        ),
         "the same, 256: Unmask int8 to LitServe int8": (0.75, False),
         "the same, 256: Unmask int8 to the limit": (0.938, True),
         "images/s at 200 clients to the most at any number": (0.95, True),
