@@ -136,7 +136,9 @@ def _robustness(stress: dict[str, Any] | None) -> str:
         [each[0]["change"], *(_loss(row) for row in each), _number(each[0].get("bar"), ".2f")]
         for each in zip(*splits.values(), strict=True)
     ]
-    return _headed(["change", *(f"{split}: AUC (loss)" for split in splits), "largest loss wanted"], rows)
+    counts = {split: sum(unchanged["images"].values()) for split, [unchanged, *_] in splits.items()}
+    measured = (f"{split}, {count} images: AUC (loss)" for split, count in counts.items())
+    return _headed(["change", *measured, "largest loss wanted"], rows)
 
 
 def _loss(row: dict[str, Any]) -> str:

@@ -90,7 +90,7 @@ def robustness(
         name = f"{change.family} {change.level:g}" if change else "unchanged"
         seen = score(judge, Changed(frame, change), device, partial(progress, name), workers)
         found = measure(frame.assign(probability=seen))
-        row = {key: found[key] for key in ("roc_auc", "accuracy_real", "accuracy_fake")}
+        row = {key: found[key] for key in ("images", "roc_auc", "accuracy_real", "accuracy_fake")}
         if change:
             clean = rows[0]["roc_auc"]
             loss = None if clean is None else clean - row["roc_auc"]
