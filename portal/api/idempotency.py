@@ -120,7 +120,8 @@ def _replay(kept: KeptAnswer) -> Response:
 
 
 def _fingerprint() -> str:
-    fields = sorted(request.form.items(multi=True))
+    # By their text, since a part of a form may have no name.
+    fields = sorted(request.form.items(multi=True), key=repr)
     digest = hashlib.sha256(f"{request.method} {request.full_path} {fields!r}\n".encode())
     # The boundary of a multipart body is another one each time: what counts is what it separates.
     for field, file in request.files.items(multi=True):

@@ -48,6 +48,17 @@ def test_a_form_may_have_another_boundary_the_second_time(app: Flask, call: Call
     assert batch(PHOTOGRAPH, "z.jpg").status_code == 422
 
 
+def test_a_part_of_a_form_may_have_no_name(app: Flask, call: Call) -> None:
+    parts = [b' name="image"; filename="x.jpg"', PHOTOGRAPH], [b' name="note"', b"a"], [b"", b"b"]
+    lines = (b"--x\r\nContent-Disposition: form-data;%s\r\n\r\n%s\r\n" % tuple(part) for part in parts)
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Idempotency-Key": "one"}
+    answers = [
+        call("POST", "/detections", headers=headers, data=body) for body in 2 * [b"".join(lines) + b"--x--"]
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert detections(app) == 1
+
+
 def test_the_same_key_for_another_request_is_refused(app: Flask, call: Call) -> None:
     detect(call)
     other = detect(call, drawn("PNG"))
