@@ -13,7 +13,7 @@ import yaml
 from benchmarks.serving.images import photograph
 from benchmarks.serving.load import Load, drive
 from benchmarks.serving.models import Models
-from benchmarks.serving.report import label_by_clients, machine, table
+from benchmarks.serving.report import label_by_clients, machine, plot_by_clients, table
 from benchmarks.serving.systems import ROOT, unmask
 
 PIXELS = "256"
@@ -66,8 +66,7 @@ def _plot(path: Path, curves: Curves) -> None:
     figure, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained", sharex=True)
     for row, (name, by_value) in zip(axes, curves.items(), strict=True):
         for value, loads in by_value.items():
-            row[0].plot(CLIENTS, [load.rate for load in loads], marker="o", label=f"{name} {value}")
-            row[1].plot(CLIENTS, [load.p50 for load in loads], marker="o", label=f"{name} {value}")
+            plot_by_clients(row, loads, "p50", label=f"{name} {value}")
         label_by_clients(row, "median latency, ms", CLIENTS, PIXELS)
     figure.savefig(path, dpi=100)
     plt.close(figure)

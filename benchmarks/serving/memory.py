@@ -49,7 +49,7 @@ def main() -> None:
                 print(reading, file=sys.stderr, flush=True)
                 if reading.requests >= arguments.requests:
                     break
-    arguments.out.write_text(_report(precision, readings))
+    arguments.out.write_text(_report(precision, readings, arguments.requests))
 
 
 def _readings(target: Target, folder: Path) -> Iterator[Reading]:
@@ -75,7 +75,7 @@ def _resident(process: psutil.Process) -> float:
     return float(process.memory_info().rss / 2**20)
 
 
-def _report(precision: str, readings: list[Reading]) -> str:
+def _report(precision: str, readings: list[Reading], requests: int) -> str:
     last = len(readings) - 1
     shown = sorted({round(row * last / (ROWS - 1)) for row in range(ROWS)})
     rows = [
@@ -84,7 +84,7 @@ def _report(precision: str, readings: list[Reading]) -> str:
     ]
     sections = [
         "# Memory of the server",
-        f"Written by `python -m benchmarks.serving.memory --requests {readings[-1].requests}`: {precision}, "
+        f"Written by `python -m benchmarks.serving.memory --requests {requests}`: {precision}, "
         f"{CLIENTS} clients, JPEGs of {' and '.join(SIZES)} pixels in turn, {SLICE_SECONDS:g} seconds each. "
         "Resident memory in MB after so many answered requests.",
         f"**Machine**: {machine()}.",

@@ -149,8 +149,11 @@ def ratios(run: Run) -> list[Ratio]:
     found = []
     for pixels, aim in (("256", 5.5), ("1024", 5.0)):
         load = cells.get((name, pixels, 16))
-        stock = [each for each in cells.values() if each.system.startswith("TorchServe stock")]
-        others = [each for each in stock if (each.pixels, each.clients) == (pixels, 16)]
+        others = [
+            each
+            for (system, *cell), each in cells.items()
+            if system.startswith("TorchServe stock") and cell == [pixels, 16]
+        ]
         if load and others:
             other = max(others, key=lambda each: each.rate)
             what = f"images/s at 16 clients, {pixels}-pixel JPEG: {name} to {other.system}"
@@ -227,14 +230,19 @@ def _plot(path: Path, run: Run) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
     for system in systems:
         loads = [load for load in run.loads if load.system == system and load.pixels == run.loads[0].pixels]
-        clients = [load.clients for load in loads]
         first, *_, last = system.split()
         color, style = f"C{products.index(first)}", LINE_STYLES.get(last, "--")
-        axes[0].plot(clients, [load.rate for load in loads], style, marker="o", color=color, label=system)
-        axes[1].plot(clients, [load.p99 for load in loads], style, marker="o", color=color, label=system)
+        plot_by_clients(axes, loads, "p99", label=system, color=color, linestyle=style)
     label_by_clients(axes, "99th percentile of latency, ms", numbers, run.loads[0].pixels)
     figure.savefig(path, dpi=100)
     plt.close(figure)
+
+
+def plot_by_clients(axes: Sequence[Axes], loads: Sequence[Load], latency: str, **line: str) -> None:
+    """Draw the throughput of loads, and beside it the latency of that name, by the number of clients."""
+    clients = [load.clients for load in loads]
+    for axis, measured in zip(axes, ("rate", latency), strict=True):
+        axis.plot(clients, [getattr(load, measured) for load in loads], marker="o", **line)  # type: ignore[arg-type]
 
 
 def label_by_clients(axes: Sequence[Axes], latency: str, numbers: Sequence[int], pixels: str) -> None:
