@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 # A product's lines share a colour; how they are drawn says what it runs, by the last word of its name.
-LINE_STYLES = {"int8": "-", "bf16": "-.", "workers": ":"}
+LINE_STYLES = {"int8": "-", "bf16": "-.", "workers": ":", "threads": "-."}
 
 
 @dataclass(frozen=True)
@@ -255,4 +255,4 @@ def label_by_clients(axes: Sequence[Axes], latency: str, numbers: Sequence[int],
         axis.grid(alpha=0.3)
     axes[0].set_ylim(bottom=0)
     axes[1].set_yscale("log")
-    axes[1].legend(fontsize="small", loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=3)
+    axes[1].legend(fontsize="small", loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=5)

