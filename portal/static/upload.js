@@ -33,11 +33,14 @@ function add(files) {
   if (files.length) submit.focus();
 }
 
+function take(field) {
+  add([...field.files]);
+  field.value = "";
+}
+
 for (const field of [input, form.querySelector("[data-camera]")]) {
-  field.addEventListener("change", () => {
-    add([...field.files]);
-    field.value = "";
-  });
+  field.addEventListener("change", () => take(field));
+  if (field.files.length) take(field); // chosen while this script was on its way
 }
 
 form.addEventListener("submit", (event) => {

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from benchmarks.machine import free_ports
 from tests.stack.browser import launch_browser
@@ -252,6 +252,21 @@ def test_a_file_that_is_too_large_is_explained(
     expect(
         page.get_by_text("The limit is 20 MB" if not java_script_enabled else "the limit is 20 MB")
     ).to_be_visible()
+
+
+def test_an_image_chosen_before_the_script_is_there_is_checked(visit: Callable[..., Page]) -> None:
+    page = visit()
+    register(page, "hasty")
+    held: list[Route] = []
+    page.route("**/upload.js*", held.append)
+    page.goto("/", wait_until="commit")
+    page.get_by_label("Choose an image").set_input_files(CHINA)
+    [script] = held
+    script.continue_()
+    expect(page.get_by_text("china.jpg")).to_be_visible()
+    page.get_by_role("button", name="Check this image").click()
+    page.wait_for_url(re.compile(r"/detections/\d+$"))
+    expect_verdict(page)
 
 
 def test_an_administrator_deletes_a_user_and_edits_the_faq(visit: Callable[..., Page]) -> None:
