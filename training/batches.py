@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from training.cache import Cache, Maps
@@ -13,6 +14,7 @@ from training.distributed import World
 from training.hyperparameters import HyperParameters
 from training.model import Cut, Detector
 from training.sampling import Plan
+from training.targets import soft_targets
 
 Batches = DataLoader[Example]
 
@@ -30,6 +32,11 @@ class Source:
     world: World
     cache: Cache | None  # without one, every epoch sends every image through the whole network
     workers: int = 1  # processes that read and augment images
+
+    @cached_property
+    def targets(self) -> Tensor:
+        """Return the probability of real (N,) that each training row is trained towards."""
+        return soft_targets(self.train, self.hyperparameters)
 
     @property
     def cut(self) -> Cut:

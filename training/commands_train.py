@@ -66,6 +66,8 @@ def _option(name: str, text: str, choices: Any = None, **settings: Any) -> Calla
 @_option("warmup", "Epochs of warm-up before the cosine.")
 @_option("ema", "Decay of the averaged weights; 0 averages none.", type=SHARE)
 @_option("label_smoothing", "Distance of the targets from 0 and 1, doubled.", type=SHARE)
+@_option("teacher", "Train towards these probabilities as well, which `evaluate` writes.", metavar="CSV")
+@_option("teacher_share", "What they count for, of 1; the label counts for the rest.", type=SHARE)
 @_option("augmentation", "Changes to training images.", Augmentation)
 @_option("crop", "Train on random squares of so many pixels.", type=click.IntRange(32, IMAGE_SIZE))
 @_option("synthetic_fakes", "Share of a batch: real images paired with fakes made of them.", type=SHARE)

@@ -30,6 +30,8 @@ class HyperParameters:
     warmup: float = 1.0  # epochs of linear warm-up before the cosine
     ema: float = 0.0  # decay a step of the averaged weights, which are then what is validated and kept
     label_smoothing: float = 0.0
+    teacher: str | None = None  # probabilities of the training images, as `evaluate` writes them
+    teacher_share: float = 0.5  # of a training target that is the teacher's probability, not the label
     head_widths: tuple[int, ...] = (256, 64)
     dropout: float = 0.3
     augmentation: Augmentation = "recipe"

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from handler import precision
 from handler.preprocessing import normalise
 from training.checkpoint import restore
 from training.data import Example, Images
+from training.precisions import MODULES
 from training.store import NAME, StoreError
 
 Judge = Callable[[Tensor], Tensor]
@@ -24,10 +26,14 @@ Judge = Callable[[Tensor], Tensor]
 def load_judge(path: Path, device: torch.device) -> Judge:
     """Return what turns a normalised batch into probabilities of real: a .pt, a .mar or a .ckpt.
 
-    A checkpoint's probabilities are not calibrated. Raises StoreError for a missing file.
+    A checkpoint's probabilities are not calibrated. The 8-bit module is known by its name, and runs on the
+    CPU. Raises StoreError for a missing file.
     """
     if not path.exists():
         raise StoreError(f"{path} is missing: `python -m training export` writes the module.")
+    if path.name == MODULES["int8"]:
+        module = precision.load(path, "int8", torch.device("cpu"))
+        return lambda images: module(images.cpu())
     if path.suffix == ".ckpt":
         return restore(path)[0].to(device)
     data = path.read_bytes()

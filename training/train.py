@@ -62,6 +62,7 @@ def fit(
     hyper-parameters (more epochs are allowed where the rate follows the validation loss).
     """
     hp, world = source.hyperparameters, source.world
+    targets = source.targets.to(world.device)
     detector.to(world.device).to(memory_format=torch.channels_last)
     if hp.quantization_aware:
         round_as_int8(detector)
@@ -83,7 +84,8 @@ def fit(
         batches = source.training(detector, epoch)
         began = time.monotonic()
         torch.manual_seed(hp.seed + 1_000 * epoch + world.rank)
-        train = train_epoch(tail, batches, state, epoch, partial(progress, f"train, epoch {epoch + 1}"))
+        told = partial(progress, f"train, epoch {epoch + 1}")
+        train = train_epoch(tail, batches, targets, state, epoch, progress=told)
         row: Row = {"epoch": epoch + 1, "learning_rate": optimizer.param_groups[0]["lr"]}
         row |= train.gathered(world).figures(source.train, "train")
         if state.average:
@@ -101,9 +103,18 @@ def fit(
 
 
 def train_epoch(
-    tail: nn.Module, batches: Batches, state: State, epoch: int, progress: Callable[[int, int], None]
+    tail: nn.Module,
+    batches: Batches,
+    targets: Tensor,
+    state: State,
+    epoch: int,
+    *,
+    progress: Callable[[int, int], None],
 ) -> Scores:
-    """Go through the batches once and take a step on each; return what was scored on the way."""
+    """Go through the batches once and take a step on each; return what was scored on the way.
+
+    `targets` (N,) has for each row the probability of real that it is trained towards.
+    """
     hp, optimizer = state.hyperparameters, state.optimizer
     device = next(state.detector.parameters()).device
     scores = Scores()
@@ -111,17 +122,16 @@ def train_epoch(
     for step, (batch, label, row) in enumerate(batches, start=1):
         if hp.schedule == "cosine":
             follow_cosine(optimizer, hp, epoch + (step - 0.5) / len(batches))
-        target = label.to(device, non_blocking=True)
         logit = tail(batch.to(device, non_blocking=True))
-        smooth = target * (1 - hp.label_smoothing) + hp.label_smoothing / 2
+        target = targets[row.to(device, non_blocking=True)]
         # Sigmoid and cross-entropy in one: the same value, without the overflow.
-        loss = nn.functional.binary_cross_entropy_with_logits(logit, smooth)
+        loss = nn.functional.binary_cross_entropy_with_logits(logit, target)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if state.average:
             state.average.update()
-        scores.add(row, target, logit)
+        scores.add(row, label.to(device, non_blocking=True), logit)
         progress(step, len(batches))
     return scores
 

@@ -93,6 +93,17 @@ def test_comparison_is_written_for_every_split(quantized_store: Path) -> None:
     assert images == {"test/drawn": 8, "val": 12}
 
 
+def test_the_int8_module_is_evaluated_as_the_gate_compared_it(
+    quantized_store: Path, csv: Path, tmp_path: Path
+) -> None:
+    compared = json.loads((quantized_store / "precisions.json").read_text())["compared"]["int8"]
+    int8 = quantized_store / "deepfake.int8.pt"
+    succeed("evaluate", int8, "--csv", csv, "--split", "val", "--out", tmp_path, "--workers", 0)
+    overall = json.loads((tmp_path / "metrics.json").read_text())["splits"]["val"]["overall"]
+    val = compared["splits"]["val"]
+    assert [overall["roc_auc"], overall["accuracy"]] == pytest.approx([val["auc"][1], val["accuracy"][1]])
+
+
 @pytest.mark.parametrize(
     ("moved", "changed", "verdict"),
     [

@@ -16,6 +16,7 @@ from training.fields import mask
 from training.hyperparameters import HyperParameters
 from training.sampling import Plan
 from training.self_made import LEAST_CHANGE, SOURCE, add_fakes, make_fake
+from training.targets import soft_targets
 
 CPU = torch.device("cpu")
 ALONE = World(0, 1, CPU)
@@ -184,3 +185,15 @@ def test_sources_are_left_out_by_name(frame: pd.DataFrame) -> None:
     with pytest.raises(DataError, match="no images of one class"):
         leave_out(split, ("gan", "swap"))
     assert len(leave_out(split, ())[0]) == len(split)
+
+
+def test_a_teacher_says_nothing_of_fakes_that_are_made_on_the_way(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    teacher = tmp_path / "probabilities.csv"
+    frame.assign(probability=0.5).to_csv(teacher, index=False)
+    hp = HyperParameters(label_smoothing=0.2, teacher=str(teacher), teacher_share=0.25)
+    targets = soft_targets(add_fakes(frame), hp).tolist()
+    assert targets[:80] == pytest.approx([0.75 * 0.9 + 0.25 * 0.5] * 80)
+    assert targets[80:100] == pytest.approx([0.75 * 0.1 + 0.25 * 0.5] * 20)
+    assert targets[100:] == pytest.approx([0.1] * 80)

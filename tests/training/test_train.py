@@ -116,6 +116,37 @@ def test_a_run_goes_on_from_a_checkpoint_or_a_store(
     assert read(tmp_path / "d/best.ckpt")["earlier"] == [first, second]
 
 
+def test_a_run_learns_what_a_teacher_judges(
+    csv: Path, backbone: Path, cache: Path, run: Path, tmp_path: Path
+) -> None:
+    images = pd.read_csv(csv)
+    teacher = tmp_path / "train/probabilities.csv"
+    teacher.parent.mkdir()
+    # A teacher that is always wrong: whoever follows it alone is wrong on images it never saw.
+    images.assign(probability=1 - images["label"]).to_csv(teacher, index=False)
+    for out, share, accuracy in (("follows", 1, (0, 0.3)), ("ignores", 0, (0.9, 1))):
+        more = ("--teacher", teacher, "--teacher-share", share)
+        succeed(*train_arguments(csv, backbone, cache, tmp_path / out, 5, *more))
+        last = history(tmp_path / out)["val_accuracy"].iloc[-1]
+        assert accuracy[0] <= last <= accuracy[1]
+    pd.testing.assert_frame_equal(history(tmp_path / "ignores"), history(run), check_exact=True)
+
+
+def test_a_teacher_must_have_judged_the_images(
+    csv: Path, backbone: Path, cache: Path, tmp_path: Path
+) -> None:
+    teacher, out = tmp_path / "train/probabilities.csv", tmp_path / "out"
+    arguments = train_arguments(csv, backbone, cache, out, 1, "--teacher", teacher)
+    assert "is missing: `python -m training evaluate" in refusal(invoke(*arguments))
+    teacher.parent.mkdir()
+    images = pd.read_csv(csv)
+    images.to_csv(teacher, index=False)
+    assert "no columns path and probability" in refusal(invoke(*arguments))
+    images[images["split"] == "val"].assign(probability=0.5).to_csv(teacher, index=False)
+    assert "lacks 24 of 24 training images" in refusal(invoke(*arguments))
+    assert not out.exists()
+
+
 def test_two_processes_train_one_model(csv: Path, backbone: Path, cache: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "training", *map(str, train_arguments(csv, backbone, cache, tmp_path, 2))]
