@@ -258,7 +258,11 @@ def test_an_image_chosen_before_the_script_is_there_is_checked(visit: Callable[.
     page = visit()
     register(page, "hasty")
     held: list[Route] = []
-    page.route("**/upload.js*", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/upload.js*", hold)
     page.goto("/", wait_until="commit")
     page.get_by_label("Choose an image").set_input_files(CHINA)
     [script] = held
